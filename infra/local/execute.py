@@ -1,0 +1,30 @@
+"""`exec`: a stack of its own for one command, such as the tests."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import processes
+import stack
+from build import build
+from progress import phase
+from project import LOGS, STATE, shown
+
+
+def execute(command: list[str]) -> int:
+    """Runs the command with the stack's coordinates in its environment and returns its exit status."""
+    logs = LOGS / "exec"
+    STATE.mkdir(parents=True, exist_ok=True)
+    with phase("build", "create-brand, sync-brand, cms-stub"):
+        build()
+    port, cms_port = processes.free_ports(2)
+    with (
+        tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True) as state,
+        stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs) as running,
+        phase("exec", " ".join(command)),
+    ):
+        status = processes.run(command, os.environ | running.coordinates())
+        if status:
+            print(f"exec: status {status}; the stack's logs are in {shown(logs)}/", file=sys.stderr)
+        return status

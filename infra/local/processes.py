@@ -1,0 +1,104 @@
+"""Starting processes, none of which outlives this one, and waiting until they are ready."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from project import HERE, Problem, shown
+
+Found = TypeVar("Found")
+
+
+class Process(AbstractContextManager["Process"]):
+    """A command under a guard (guard.py); leaving its context ends it and all it started."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None, log: Path | None = None, grace: float = 0
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._grace = grace
+        output = log.open("wb") if log else None
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(HERE / "guard.py"), str(grace), *command],
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,  # Ctrl-C in the terminal reaches the runner alone, which stops things in order
+            )
+        finally:
+            if output:
+                output.close()
+
+    def __exit__(self, *_: object) -> None:
+        if self._guard.stdin:
+            self._guard.stdin.close()
+        self._guard.wait(self._grace + 10)
+
+    def wait(self) -> int:
+        """Waits for the command's end and returns its exit status."""
+        return self._guard.wait()
+
+    def check(self) -> None:
+        """Raises if the process has ended: those that are checked are meant to stay."""
+        status = self._guard.poll()
+        if status is not None:
+            where = f": see {shown(self.log)}" if self.log else ""
+            raise Problem(f"{self.name} ended by itself (status {status}){where}")
+
+
+def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+    """Runs a command to its end, its output here, and returns its exit status. Whatever ends this wait ends the command."""
+    with Process(command[0], command, env, grace=5) as process:
+        return process.wait()
+
+
+def await_that(condition: Callable[[], Found | None], what: str, seconds: float, *needed: Process) -> Found:
+    """The condition's first value that is not None; a problem if that takes too long or a needed process ends meanwhile."""
+    deadline = time.monotonic() + seconds
+    while (value := condition()) is None:
+        for process in needed:
+            process.check()
+        if time.monotonic() > deadline:
+            logs = ", ".join(shown(process.log) for process in needed if process.log)
+            raise Problem(f"{what}: not within {seconds:.0f} seconds: see {logs}")
+        time.sleep(0.05)
+    return value
+
+
+def get(url: str) -> bytes | None:
+    """The body of a good answer, None for none."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bytes(answer.read())
+    except (urllib.error.URLError, OSError):
+        return None
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on. All are held until the last is known, so that they differ."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(held.getsockname()[1]) for held in sockets]
+    finally:
+        for held in sockets:
+            held.close()
+
+
+def check_port(port: int, variable: str, value: str) -> None:
+    """Raises if somebody listens on the port: said before the build, not after it."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise Problem(f"port {port}: {reason}: free it, or choose another: {variable}={value} make run") from error

@@ -1,0 +1,109 @@
+"""`make run`: the stack, one brand's way through it, and then the logs until Ctrl-C."""
+
+import json
+import os
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from typing import Any
+
+import deploy
+import processes
+import stack
+from build import build
+from logs import FunctionLog, ProcessLog
+from one_at_a_time import only_run
+from progress import phase, timings
+from project import LOGS, STATE, Problem
+
+BRAND = "Acme"
+HEARD = "Processing brand.created"
+
+
+def run(once: bool) -> None:
+    """Serves until interrupted; with `once`, ends when the brand is shown."""
+    port = stack.default_port()
+    cms_address = os.environ.get("CMS_STUB_ADDRESS", "127.0.0.1:4600")
+    with only_run(), ExitStack() as exits:
+        processes.check_port(port, "LOCAL_PORT", "4567")
+        processes.check_port(int(cms_address.rpartition(":")[2]), "CMS_STUB_ADDRESS", "127.0.0.1:4601")
+        with phase("build", "create-brand, sync-brand, cms-stub"):
+            build()
+        running = exits.enter_context(stack.started(port, cms_address, STATE / "run", LOGS / "run"))
+        follower = _Follower(running)
+        with phase("sync", f"POST {running.api_url}/admin/brands"):
+            brand = _create_brand(running, follower)
+            _await_brand(running, brand, follower)
+        print(_how_to_go_on(running), flush=True)
+        while not once:
+            follower.show()
+            running.check()
+            time.sleep(0.5)
+
+
+class _Follower:
+    """Prints what is new in the logs."""
+
+    def __init__(self, running: stack.Stack) -> None:
+        client = running.client("logs")
+        self._functions = [FunctionLog(client, group) for group in deploy.log_groups(running.client)]
+        self._cms = ProcessLog(LOGS / "run" / "cms-stub.log", "cms")
+        self._heard = False
+
+    def show(self) -> None:
+        for log in (*self._functions, self._cms):
+            for line in log.read():
+                print(line, flush=True)
+                self._heard = self._heard or HEARD in line
+
+    def heard(self) -> bool:
+        """Shows what is new, and says whether the subscriber's line has been shown."""
+        self.show()
+        return self._heard
+
+
+def _create_brand(running: stack.Stack, follower: _Follower) -> dict[str, Any]:
+    request = urllib.request.Request(
+        f"{running.api_url}/admin/brands",
+        json.dumps({"name": BRAND}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            status, body = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, body = error.code, error.read()
+    except OSError as error:
+        running.check()
+        raise Problem(f"the API does not answer: {error}") from error
+    print(f"http:    POST /admin/brands ← - ({status}) - {(time.monotonic() - start) * 1000:.3f} ms", flush=True)
+    if status != 200:
+        follower.show()
+        raise Problem(f"the API answered {status} {body.decode(errors='replace')}: see the logs in target/local/logs/run")
+    brand: dict[str, Any] = json.loads(body)["brand"]
+    return brand
+
+
+def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Follower) -> None:
+    """Waits until the CMS holds the brand and the logs told of it."""
+
+    def arrived() -> dict[str, Any] | None:
+        told = follower.heard()
+        held = json.loads(processes.get(f"{running.cms_url}/brands") or "{}").get("brands", [])
+        return next((entry for entry in held if told and entry["id"] == brand["id"]), None)
+
+    held = processes.await_that(arrived, f"the brand {BRAND} in the CMS", 60, running.emulator, running.cms)
+    print(f"The CMS holds {json.dumps(held)}")
+
+
+def _how_to_go_on(running: stack.Stack) -> str:
+    return f"""
+Ready. {timings()}
+
+  create a brand    curl -H 'Content-Type: application/json' -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
+  ask the CMS       curl {running.cms_url}/brands
+  look around       python3 infra/local aws dynamodb scan --table-name {running.outputs["BrandsTableName"]}
+  stop              Ctrl-C, or make stop
+"""

@@ -1,0 +1,96 @@
+"""The local stack: the emulator, the stub CMS, and the template deployed to them."""
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import deploy
+from build import CMS_STUB
+from processes import Process, await_that, get
+from progress import phase
+
+
+def default_port() -> int:
+    """The port that `run` gives the emulator."""
+    return int(os.environ.get("LOCAL_PORT", "4566"))
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that answers: its addresses, its processes, what was deployed."""
+
+    endpoint: str
+    cms_url: str
+    cms_api_key: str
+    outputs: dict[str, str]
+    emulator: Process
+    cms: Process
+    client: deploy.Client
+
+    @property
+    def api_url(self) -> str:
+        """Where the API answers; on AWS it is the output ApiUrl."""
+        return f"{self.endpoint}/_aws/execute-api/{self.outputs['ApiId']}"
+
+    def check(self) -> None:
+        """Raises if a part of the stack has ended."""
+        self.emulator.check()
+        self.cms.check()
+
+    def coordinates(self) -> dict[str, str]:
+        """What a test needs to know to reach everything, as environment variables."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "API_URL": self.api_url,
+            "CMS_URL": self.cms_url,
+            "CMS_API_KEY": self.cms_api_key,
+            "BRANDS_TABLE": self.outputs["BrandsTableName"],
+            "WORKFLOW_EXECUTIONS_TABLE": self.outputs["WorkflowExecutionsTableName"],
+            "BRAND_EVENTS_QUEUE_URL": self.outputs["BrandEventsQueueUrl"],
+            "BRAND_EVENTS_DLQ_URL": self.outputs["BrandEventsDeadLetterQueueUrl"],
+            "CREATE_BRAND_FUNCTION": self.outputs["CreateBrandFunctionName"],
+            "SYNC_BRAND_FUNCTION": self.outputs["SyncBrandFunctionName"],
+        }
+
+
+@contextmanager
+def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[Stack]:
+    """Starts and deploys a stack; leaving the context ends it. `state` is for what the emulator writes, `logs` for its log."""
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    endpoint, cms_url, cms_api_key = f"http://127.0.0.1:{port}", f"http://{cms_address}", secrets.token_urlsafe(24)
+    with (
+        Process(
+            "the emulator", [sys.executable, "-m", "ministack"], _emulator_environment(port, endpoint, state), logs / "ministack.log"
+        ) as emulator,
+        Process(
+            "the stub CMS", [str(CMS_STUB)], {"CMS_STUB_ADDRESS": cms_address, "CMS_API_KEY": cms_api_key}, logs / "cms-stub.log"
+        ) as cms,
+    ):
+        with phase("start", f"the emulator on {endpoint}, the stub CMS on {cms_url}"):
+            await_that(lambda: get(f"{endpoint}/_ministack/health"), "the emulator is ready", 60, emulator)
+            await_that(lambda: get(f"{cms_url}/brands"), "the stub CMS is ready", 10, cms)
+        with phase("deploy", "infra/template.yaml"):
+            client = deploy.clients(endpoint)
+            outputs = deploy.deploy(client, {"CmsUrl": cms_url, "CmsApiKey": cms_api_key}, emulator)
+        yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client)
+
+
+def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, str]:
+    """The emulator's whole environment. The functions inherit it, so it holds nothing of the developer's."""
+    return {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},  # environment.isolate()'s
+        "AWS_ENDPOINT_URL": endpoint,
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",  # it listens on every interface otherwise
+        "IOT_MTLS_ENABLED": "0",  # it would listen on a fixed port, 8883
+        "TMPDIR": str(state),  # the functions' unpacked code
+        "S3_DATA_DIR": str(state / "s3"),
+        "STATE_DIR": str(state / "state"),
+    }

@@ -1,0 +1,14 @@
+//! Medusa's shapes: what the admin API accepts, answers and refuses.
+//!
+//! The contract are recorded answers of a real Medusa, `tests/wire/medusa.json`; where this project is stricter, the
+//! recording says so.
+
+mod error;
+mod layer;
+mod request;
+mod response;
+
+pub use error::ApiError;
+pub use layer::ErrorResponses;
+pub use request::{CreateBrandRequest, MAX_BODY};
+pub use response::{BrandResponse, json};

@@ -1,0 +1,204 @@
+//! What the admin API accepts: requests parsed at the edge, with Medusa's messages for what is wrong.
+
+use std::{collections::HashSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::ApiError;
+
+/// The most bytes of a body, as in Medusa: 100 KiB.
+pub const MAX_BODY: usize = 100 * 1024;
+
+/// The most characters of a value that an error message repeats.
+const MAX_SHOWN: usize = 100;
+
+/// The body of POST /admin/brands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateBrandRequest {
+    /// The brand's name, as the client gave it.
+    pub name: String,
+}
+
+impl CreateBrandRequest {
+    /// Parses a body. Fields that the request does not have are refused, and so is a field that is given twice.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let mut fields = Fields::parse(body)?;
+        let name = fields.text("name");
+        fields.finish()?;
+        Ok(Self { name })
+    }
+}
+
+/// The fields of a body in the order in which they were sent, and what is wrong with them.
+struct Fields {
+    fields: Vec<(String, Value)>,
+    problems: Vec<String>,
+}
+
+impl Fields {
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.len() > MAX_BODY {
+            return Err(ApiError::TooLarge);
+        }
+        let text = std::str::from_utf8(body).map_err(|error| {
+            ApiError::InvalidData(format!("The body is not valid UTF-8: {error}"))
+        })?;
+        // No body is a body without fields, as in Medusa.
+        let text = if text.trim().is_empty() { "{}" } else { text };
+        let document: Document = serde_json::from_str(text).map_err(|error| {
+            ApiError::InvalidData(format!("The body is not valid JSON: {error}"))
+        })?;
+        match document {
+            Document::Object(fields) => Ok(Self {
+                fields,
+                problems: Vec::new(),
+            }),
+            // Medusa finds that a list lacks its fields, and names none.
+            Document::List => Err(invalid(&["Field '' is required".to_owned()])),
+        }
+    }
+
+    /// Takes a field that must be there and be text. The answer is of use only if [`finish`](Self::finish) finds no problem.
+    fn text(&mut self, name: &str) -> String {
+        let Some(index) = self.fields.iter().position(|(known, _)| known == name) else {
+            self.problems.push(format!("Field '{name}' is required"));
+            return String::new();
+        };
+        match self.fields.remove(index).1 {
+            Value::String(text) => text,
+            other => {
+                let shown: String = other.to_string().chars().take(MAX_SHOWN).collect();
+                let problem = format!("Expected type: 'string' for field '{name}', got: '{shown}'");
+                self.problems.push(problem);
+                String::new()
+            }
+        }
+    }
+
+    /// Whether nothing was wrong and nothing is left over.
+    fn finish(mut self) -> Result<(), ApiError> {
+        if !self.fields.is_empty() {
+            let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+            self.problems
+                .push(format!("Unrecognized fields: '{}'", names.join(", ")));
+        }
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(invalid(&self.problems))
+        }
+    }
+}
+
+fn invalid(problems: &[String]) -> ApiError {
+    ApiError::InvalidData(format!("Invalid request: {}", problems.join("; ")))
+}
+
+/// What may be sent as a body: Medusa's parser takes objects and lists alone.
+enum Document {
+    Object(Vec<(String, Value)>),
+    List,
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DocumentVisitor)
+    }
+}
+
+struct DocumentVisitor;
+
+impl<'de> Visitor<'de> for DocumentVisitor {
+    type Value = Document;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Document, M::Error> {
+        let mut fields: Vec<(String, Value)> = Vec::new();
+        let mut names = HashSet::new();
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if !names.insert(name.clone()) {
+                return Err(M::Error::custom(format_args!(
+                    "field '{name}' is given twice"
+                )));
+            }
+            fields.push((name, value));
+        }
+        Ok(Document::Object(fields))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Document, S::Error> {
+        while list.next_element::<Value>()?.is_some() {}
+        Ok(Document::List)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CreateBrandRequest, MAX_BODY};
+    use crate::ApiError;
+
+    fn refusal(body: &str) -> String {
+        match CreateBrandRequest::parse(body.as_bytes()) {
+            Ok(request) => format!("accepted {request:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_as_it_is() {
+        let request = CreateBrandRequest::parse(br#"{"name":"  Acme  "}"#);
+        assert_eq!(
+            request.map(|request| request.name),
+            Ok("  Acme  ".to_owned())
+        );
+    }
+
+    #[test]
+    fn no_body_lacks_the_name() {
+        assert_eq!(refusal(""), "Invalid request: Field 'name' is required");
+        assert_eq!(refusal(" \n"), "Invalid request: Field 'name' is required");
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_shown_but_not_at_any_length() {
+        let long = format!(r#"{{"name":[{}1]}}"#, "1,".repeat(1000));
+        assert!(refusal(&long).len() < 200, "{}", refusal(&long));
+        let null = "Invalid request: Expected type: 'string' for field 'name', got: 'null'";
+        assert_eq!(refusal(r#"{"name":null}"#), null);
+    }
+
+    #[test]
+    fn a_field_given_twice_is_refused_by_name() {
+        assert!(refusal(r#"{"name":"a","name":"b"}"#).contains("field 'name' is given twice"));
+    }
+
+    #[test]
+    fn what_follows_the_object_is_refused() {
+        assert!(refusal(r#"{"name":"a"}{"#).contains("not valid JSON"));
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_refused() {
+        let parsed = CreateBrandRequest::parse(b"{\"name\":\"\xff\"}");
+        assert!(
+            matches!(parsed, Err(ApiError::InvalidData(message)) if message.contains("not valid UTF-8"))
+        );
+    }
+
+    #[test]
+    fn a_body_of_exactly_the_limit_is_read() {
+        let fill = |length: usize| format!(r#"{{"name":"{}"}}"#, "n".repeat(length - 11));
+        assert!(CreateBrandRequest::parse(fill(MAX_BODY).as_bytes()).is_ok());
+        assert_eq!(
+            CreateBrandRequest::parse(fill(MAX_BODY + 1).as_bytes()),
+            Err(ApiError::TooLarge)
+        );
+    }
+}

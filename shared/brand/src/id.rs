@@ -1,0 +1,109 @@
+//! The id of a brand.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::{NoContext, Uuid};
+
+use crate::Timestamp;
+
+/// The id of a brand: a UUID of version 7, so that ids sort by the time of creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BrandId(Uuid);
+
+impl BrandId {
+    /// A new id, for a brand created at that time.
+    #[must_use]
+    pub fn new(created_at: Timestamp) -> Self {
+        let millis = created_at.as_millis();
+        let nanos = u32::try_from(millis % 1000)
+            .unwrap_or_default()
+            .saturating_mul(1_000_000);
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
+            NoContext,
+            millis / 1000,
+            nanos,
+        )))
+    }
+
+    /// Which of `shards` shards the brand falls into: evenly, since the last bytes of the id are random.
+    #[must_use]
+    pub fn shard(self, shards: u8) -> u8 {
+        let [.., last] = *self.0.as_bytes();
+        last.checked_rem(shards).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for BrandId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(formatter)
+    }
+}
+
+/// A text that is no id of a brand.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("not the id of a brand: {0}")]
+pub struct InvalidBrandId(uuid::Error);
+
+impl FromStr for BrandId {
+    type Err = InvalidBrandId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBrandId> {
+        Uuid::try_parse(text).map(Self).map_err(InvalidBrandId)
+    }
+}
+
+impl TryFrom<String> for BrandId {
+    type Error = InvalidBrandId;
+
+    fn try_from(text: String) -> Result<Self, InvalidBrandId> {
+        text.parse()
+    }
+}
+
+impl From<BrandId> for String {
+    fn from(id: BrandId) -> Self {
+        id.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BrandId;
+    use crate::Timestamp;
+
+    #[test]
+    fn ids_sort_by_the_time_of_creation() {
+        let older = BrandId::new(Timestamp::from_millis(1_700_000_000_000));
+        let newer = BrandId::new(Timestamp::from_millis(1_700_000_000_001));
+        assert!(older < newer);
+        assert!(older.to_string() < newer.to_string());
+    }
+
+    #[test]
+    fn an_id_of_one_moment_differs_from_the_next() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        assert_ne!(BrandId::new(now), BrandId::new(now));
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let id = BrandId::new(Timestamp::from_millis(1_700_000_000_000));
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_refused() {
+        assert!("brand_01".parse::<BrandId>().is_err());
+    }
+
+    #[test]
+    fn brands_spread_over_all_shards() {
+        let now = Timestamp::from_millis(1_700_000_000_000);
+        let hit: std::collections::BTreeSet<u8> =
+            (0..1000).map(|_| BrandId::new(now).shard(8)).collect();
+        assert_eq!(hit.len(), 8);
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a call to the CMS failed, told apart by what the caller can do about it.
+
+use std::error::Error;
+use std::time::Duration;
+
+/// The cause underneath a [`CmsError`], of whichever client met it.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A failed call to the CMS.
+///
+/// The variant tells transient from permanent; nobody has to read the text. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum CmsError {
+    /// There was no connection, or it broke before the answer came. Transient; the outcome is unknown.
+    #[error("the cms could not be reached, or the connection to it broke")]
+    Unreachable {
+        /// What the client met.
+        source: BoxError,
+    },
+
+    /// No answer came in time. Transient; the outcome is unknown, and most often the request was carried out.
+    #[error("the cms did not answer in time")]
+    TimedOut {
+        /// What the client met.
+        source: BoxError,
+    },
+
+    /// The CMS cannot serve this now: status 408, 425, 429 or any 5xx. Transient; the outcome is unknown.
+    #[error("the cms cannot serve this now (status {status})")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// How long to wait before the next try, when the CMS said so. As the CMS said it: not capped.
+        retry_after: Option<Duration>,
+    },
+
+    /// The CMS will not do this, however often it is asked. Permanent.
+    #[error("the cms refused (status {status}): {message}")]
+    Refused {
+        /// The HTTP status. A redirect is among them: it is not followed, so nobody else gets the API key.
+        status: u16,
+        /// The reason that the CMS gave, shortened, in one line.
+        message: String,
+    },
+
+    /// The request cannot be put into HTTP, so it was not sent. Permanent.
+    #[error("the request to the cms cannot be sent: {0}")]
+    Unsendable(&'static str),
+}
+
+impl CmsError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Unavailable { .. } => true,
+            Self::Refused { .. } | Self::Unsendable(_) => false,
+        }
+    }
+
+    /// How long the CMS asks to be left alone before the next try, if it said so. The CMS may ask for any time: the caller
+    /// bounds it by what it can afford.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What an HTTP answer, or the lack of one, means.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::{ApiKey, CmsError};
+
+/// As much of an answer's body as is read, in bytes. The rest is left, and the connection with it.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// As much of the CMS's reason as is kept, in characters.
+const MESSAGE_LIMIT: usize = 200;
+
+/// The meaning of a request that got no answer.
+pub(super) fn none(error: reqwest::Error) -> CmsError {
+    let timed_out = error.is_timeout();
+    let unsendable = error.is_builder();
+    let source = error.without_url().into();
+    if unsendable {
+        CmsError::Unsendable("its URL or a header is not valid")
+    } else if timed_out {
+        CmsError::TimedOut { source }
+    } else {
+        CmsError::Unreachable { source }
+    }
+}
+
+/// The meaning of an answer. `settled` is the status that says: it is so already.
+pub(super) async fn read(
+    response: Response,
+    settled: StatusCode,
+    api_key: &ApiKey,
+) -> Result<(), CmsError> {
+    let status = response.status();
+    let retry_after = retry_after(response.headers());
+    // The status has decided. The body is read even so: a connection is used again only when its answer was read.
+    let body = body(response).await;
+    if status.is_success() || status == settled {
+        Ok(())
+    } else if is_transient(status) {
+        Err(CmsError::Unavailable {
+            status: status.as_u16(),
+            retry_after,
+        })
+    } else {
+        Err(CmsError::Refused {
+            status: status.as_u16(),
+            message: shown(&api_key.masked_in(&reason(&body))),
+        })
+    }
+}
+
+fn is_transient(status: StatusCode) -> bool {
+    status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+        )
+}
+
+/// `Retry-After` in seconds. Its other form, a date, says as much as the two clocks agree; it is passed over.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    seconds.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The body's beginning. A body that breaks off changes nothing about the status before it.
+async fn body(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = BODY_LIMIT - body.len();
+        body.extend(chunk.iter().take(room));
+        if chunk.len() >= room {
+            break;
+        }
+    }
+    body
+}
+
+/// What the CMS says for itself: the `message` of a JSON body, or else the body.
+fn reason(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Told {
+        message: String,
+    }
+    serde_json::from_slice::<Told>(body).map_or_else(
+        |_| String::from_utf8_lossy(body).into_owned(),
+        |told| told.message,
+    )
+}
+
+/// In one line, and not too long.
+fn shown(message: &str) -> String {
+    let mut line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(MESSAGE_LIMIT) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,237 @@
+//! The stub's server answers as a CMS does.
+
+use cms::{Faults, StubCms};
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+
+use crate::bench::{KEY, key, start};
+
+struct Server {
+    url: String,
+    client: Client,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let address = start(StubCms::new(Some(key()), Faults::default())).await;
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            url: format!("http://{address}"),
+            client: Client::builder().no_proxy().build().unwrap(),
+        }
+    }
+
+    /// With the key, and no idempotency key.
+    async fn send(&self, method: Method, path: &str, body: impl ToString) -> (u16, Value) {
+        self.send_with(
+            method,
+            path,
+            body,
+            &[("authorization", &format!("Bearer {KEY}"))],
+        )
+        .await
+    }
+
+    async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl ToString,
+        headers: &[(&str, &str)],
+    ) -> (u16, Value) {
+        let response = self.response(method, path, body, headers).await;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.unwrap();
+        let json = if body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&body).unwrap()
+        };
+        (status, json)
+    }
+
+    async fn response(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl ToString,
+        headers: &[(&str, &str)],
+    ) -> Response {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.url))
+            .body(body.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn brands_are_created_listed_by_id_shown_and_deleted() {
+    let server = Server::start().await;
+    let (b1, b2) = (
+        json!({"id":"b1","name":"Acme"}),
+        json!({"id":"b2","name":"Zeta"}),
+    );
+    for brand in [&b2, &b1] {
+        let created = server.send(Method::POST, "/brands", brand).await;
+        assert_eq!(created, (201, json!({ "brand": brand })));
+    }
+    let listed = server.send(Method::GET, "/brands", "").await;
+    assert_eq!(listed, (200, json!({ "brands": [b1, b2] })));
+    let shown = server.send(Method::GET, "/brands/b1", "").await;
+    assert_eq!(shown, (200, json!({ "brand": b1 })));
+    let deleted = server.send(Method::DELETE, "/brands/b1", "").await;
+    assert_eq!(deleted, (204, Value::Null));
+    let gone = server.send(Method::GET, "/brands/b1", "").await;
+    assert_eq!(gone, (404, json!({"message":"there is no brand b1"})));
+}
+
+#[tokio::test]
+async fn what_is_there_already_is_409_and_what_is_absent_is_404() {
+    let server = Server::start().await;
+    let brand = json!({"id":"b1","name":"Acme"});
+    server.send(Method::POST, "/brands", &brand).await;
+    let again = server.send(Method::POST, "/brands", &brand).await;
+    assert_eq!(again, (409, json!({"message":"brand b1 exists already"})));
+    let absent = server.send(Method::DELETE, "/brands/b2", "").await;
+    assert_eq!(absent, (404, json!({"message":"there is no brand b2"})));
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_gets_the_same_answer() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "k")];
+    let brand = json!({"id":"b1","name":"Acme"});
+    for _ in 0..2 {
+        let (status, _) = server
+            .send_with(Method::POST, "/brands", &brand, &headers)
+            .await;
+        assert_eq!(status, 201);
+    }
+    for _ in 0..2 {
+        let (status, _) = server
+            .send_with(Method::DELETE, "/brands/b1", "", &headers)
+            .await;
+        assert_eq!(status, 204);
+    }
+}
+
+#[tokio::test]
+async fn the_statistics_tell_calls_and_acts() {
+    let server = Server::start().await;
+    let brand = json!({"id":"b1","name":"Acme"});
+    for _ in 0..2 {
+        server.send(Method::POST, "/brands", &brand).await;
+    }
+    server.send(Method::DELETE, "/brands/b2", "").await;
+    let stats = server.send(Method::GET, "/stats", "").await;
+    let expected = json!({
+        "calls": {"creates": 2, "deletes": 1},
+        "acts": {"b1": {"name": "Acme", "creates": 1, "deletes": 0}}
+    });
+    assert_eq!(stats, (200, expected));
+}
+
+#[tokio::test]
+async fn only_the_key_changes_brands_and_anybody_may_look() {
+    let server = Server::start().await;
+    let wrong = format!("Bearer {KEY}x");
+    for headers in [
+        &[][..],
+        &[("authorization", "Bearer")],
+        &[("authorization", &wrong)],
+    ] {
+        for (method, path) in [(Method::POST, "/brands"), (Method::DELETE, "/brands/b1")] {
+            let refused = server.send_with(method, path, "{", headers).await;
+            assert_eq!(
+                refused,
+                (401, json!({"message":"the api key is missing or wrong"}))
+            );
+        }
+    }
+    for path in ["/brands", "/stats"] {
+        let (status, _) = server.send_with(Method::GET, path, "", &[]).await;
+        assert_eq!(status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_brand_is_400_with_the_reason_and_stores_nothing() {
+    let server = Server::start().await;
+    for (body, reason) in [
+        ("{", "EOF while parsing"),
+        (r#"{"id":"b1"}"#, "missing field `name`"),
+        (r#"{"id":"b1","name":"Acme","x":1}"#, "unknown field `x`"),
+        (r#"{"id":"","name":"Acme"}"#, "an id has 1 to 128 bytes"),
+        (r#"{"id":"a\nb","name":"Acme"}"#, "an id has 1 to 128 bytes"),
+    ] {
+        let (status, told) = server.send(Method::POST, "/brands", body).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(told["message"].as_str().unwrap().contains(reason), "{told}");
+    }
+    let (status, _) = server
+        .send(Method::POST, "/brands", "x".repeat(20_000))
+        .await;
+    assert_eq!(status, 413);
+    let listed = server.send(Method::GET, "/brands", "").await;
+    assert_eq!(listed, (200, json!({ "brands": [] })));
+}
+
+#[tokio::test]
+async fn what_there_is_not_is_said_in_json() {
+    let server = Server::start().await;
+    let (status, told) = server.send(Method::GET, "/products", "").await;
+    assert_eq!((status, told["message"].is_string()), (404, true));
+    let (status, told) = server.send(Method::DELETE, "/brands", "").await;
+    assert_eq!((status, told["message"].is_string()), (405, true));
+}
+
+#[tokio::test]
+async fn faults_can_be_replaced_while_it_runs() {
+    let server = Server::start().await;
+    let rules = json!([
+        {"operation":"create","kind":"transient","when":"before","times":1,"retry_after_seconds":3},
+        {"operation":"create","kind":"permanent","when":"after","times":1}
+    ]);
+    let replaced = server.send(Method::PUT, "/faults", &rules).await;
+    assert_eq!(replaced, (204, Value::Null));
+
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "k")];
+    let brand = json!({"id":"b1","name":"Acme"});
+    let transient = server
+        .response(Method::POST, "/brands", &brand, &headers)
+        .await;
+    assert_eq!(transient.status().as_u16(), 503);
+    assert_eq!(transient.headers()["retry-after"], "3");
+    for expected in [422, 201] {
+        let (status, _) = server
+            .send_with(Method::POST, "/brands", &brand, &headers)
+            .await;
+        assert_eq!(status, expected);
+    }
+}
+
+#[tokio::test]
+async fn wrong_faults_are_400_with_the_reason_and_change_nothing() {
+    let server = Server::start().await;
+    let rules = json!([{"operation":"create","kind":"permanent","when":"before"}]);
+    server.send(Method::PUT, "/faults", &rules).await;
+    let (status, told) = server
+        .send(Method::PUT, "/faults", r#"[{"operation":"creat"}]"#)
+        .await;
+    assert_eq!(status, 400);
+    assert!(
+        told["message"]
+            .as_str()
+            .unwrap()
+            .contains("fault rule 1: unknown variant `creat`")
+    );
+    let brand = json!({"id":"b1","name":"Acme"});
+    let (status, _) = server.send(Method::POST, "/brands", &brand).await;
+    assert_eq!(status, 422);
+}

@@ -1,0 +1,142 @@
+//! Workflows, and the steps that they declare.
+
+use std::{any::TypeId, collections::BTreeMap};
+
+use futures::{FutureExt, future::BoxFuture};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Application, Call, Flow, Json, RetryPolicy, Step, StepError};
+
+/// A workflow: an async function over its steps. Branches, loops and mapping are plain Rust.
+///
+/// It is run again from its start whenever a run is resumed; recorded steps then answer at once with what they
+/// answered before. So it must do nothing by itself, only through steps, and ask nothing but through queries.
+pub trait Workflow<A: Application>: Send + Sync {
+    /// The workflow's name: in the journal and in logs.
+    const NAME: &'static str;
+    /// The definition's version. Raise it with a change that a run begun before must not be resumed with: such
+    /// a run is then refused with [`EngineError::Definition`](crate::EngineError::Definition).
+    const VERSION: u32 = 1;
+    /// What a run is about.
+    type Input: Serialize + DeserializeOwned + Send + Sync;
+    /// What a run results in.
+    type Output: Serialize + DeserializeOwned + Send + Sync;
+
+    /// The steps whose compensation a run may need. It is by this list, not by running the workflow again, that
+    /// a run is reverted; a step that is not in it, and has a compensation, is refused before it acts.
+    fn steps(&self) -> Steps<A>;
+
+    /// The workflow itself.
+    fn run(
+        &self,
+        flow: &Flow<'_, A>,
+        input: &Self::Input,
+    ) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
+}
+
+/// The steps that a workflow declares, by name.
+pub struct Steps<A: Application> {
+    declared: BTreeMap<&'static str, Declared<A>>,
+    clash: Option<&'static str>,
+}
+
+struct Declared<A> {
+    type_id: TypeId,
+    step: Box<dyn Compensation<A>>,
+}
+
+impl<A: Application> Steps<A> {
+    /// No steps.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            declared: BTreeMap::new(),
+            clash: None,
+        }
+    }
+
+    /// These, and `step`.
+    #[must_use]
+    pub fn with<S: Step<A>>(mut self, step: S) -> Self {
+        let declared = Declared {
+            type_id: TypeId::of::<S>(),
+            step: Box::new(step),
+        };
+        self.add(S::NAME, declared);
+        self
+    }
+
+    /// These, and those of a workflow that runs nested in this one.
+    #[must_use]
+    pub fn with_workflow<W: Workflow<A>>(mut self, workflow: &W) -> Self {
+        let nested = workflow.steps();
+        self.clash = self.clash.or(nested.clash);
+        for (name, declared) in nested.declared {
+            self.add(name, declared);
+        }
+        self
+    }
+
+    fn add(&mut self, name: &'static str, declared: Declared<A>) {
+        let type_id = declared.type_id;
+        if let Some(before) = self.declared.insert(name, declared)
+            && before.type_id != type_id
+        {
+            self.clash = Some(name);
+        }
+    }
+
+    /// A name that two different steps bear, if there is one.
+    pub(crate) fn clash(&self) -> Option<&'static str> {
+        self.clash
+    }
+
+    /// The step of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&dyn Compensation<A>> {
+        self.declared.get(name).map(|declared| &*declared.step)
+    }
+}
+
+impl<A: Application> Default for Steps<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The half of a step that reverting needs, with its types erased.
+pub(crate) trait Compensation<A>: Send + Sync {
+    fn retry_policy(&self) -> RetryPolicy;
+
+    fn compensate<'a>(
+        &'a self,
+        app: &'a A,
+        input: &'a Json,
+        undo: Option<&'a Json>,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<(), StepError>>;
+}
+
+impl<A: Application, S: Step<A>> Compensation<A> for S {
+    fn retry_policy(&self) -> RetryPolicy {
+        Step::retry_policy(self)
+    }
+
+    fn compensate<'a>(
+        &'a self,
+        app: &'a A,
+        input: &'a Json,
+        undo: Option<&'a Json>,
+        call: &'a Call,
+    ) -> BoxFuture<'a, Result<(), StepError>> {
+        async move {
+            let unreadable = |error: serde_json::Error| {
+                StepError::permanent("what the run recorded for the step cannot be read")
+                    .with_source(error)
+            };
+            let input: S::Input = input.parse().map_err(unreadable)?;
+            let undo: Option<S::Undo> = undo.map(Json::parse).transpose().map_err(unreadable)?;
+            Step::compensate(self, app, &input, undo.as_ref(), call).await
+        }
+        .boxed()
+    }
+}
