@@ -17,7 +17,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// after this long will not.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a request may take with all its attempts.
-const OPERATION: Duration = Duration::from_secs(8);
+const OPERATION: Duration = Duration::from_secs(6);
 
 /// The configuration that all SDK clients of a function share.
 ///

@@ -22,7 +22,7 @@ pub struct ConfigError {
 ///
 /// let mut env = config::Env::of([("TABLE", "brands"), ("RECEIVES", "5")]);
 /// let table = env.text("TABLE");
-/// let receives = env.parse("RECEIVES");
+/// let receives = env.parse("RECEIVES").unwrap_or_default();
 /// let config = env.finish(Config { table, receives })?;
 /// assert_eq!((config.table.as_str(), config.receives), ("brands", 5));
 /// # Ok(())
@@ -70,19 +70,19 @@ impl Env {
         })
     }
 
-    /// A variable that must be there and be a `T`. The answer is of use only if [`finish`](Self::finish) finds no problem.
-    pub fn parse<T>(&mut self, name: &str) -> T
+    /// A variable that must be there and be a `T`; none only if [`finish`](Self::finish) is going to report why.
+    pub fn parse<T>(&mut self, name: &str) -> Option<T>
     where
-        T: FromStr<Err: Display> + Default,
+        T: FromStr<Err: Display>,
     {
         let Some(value) = self.optional(name) else {
             self.problems.push(format!("{name} is not set"));
-            return T::default();
+            return None;
         };
-        value.parse().unwrap_or_else(|error| {
-            self.problem(name, error);
-            T::default()
-        })
+        value
+            .parse()
+            .inspect_err(|error| self.problems.push(format!("{name}: {error}")))
+            .ok()
     }
 
     /// Notes that there is something wrong with a variable.
@@ -111,7 +111,7 @@ mod tests {
         let mut env = Env::of([("RECEIVES", "hunter2"), ("EMPTY", "")]);
         let table = env.text("TABLE");
         let empty = env.text("EMPTY");
-        let receives: u32 = env.parse("RECEIVES");
+        let receives: Option<u32> = env.parse("RECEIVES");
         let error = env
             .finish((table, empty, receives))
             .map_err(|error| error.to_string());
@@ -128,6 +128,6 @@ mod tests {
             env.parse::<u32>("RECEIVES"),
             env.optional("OTHER"),
         );
-        assert_eq!(env.finish(config), Ok(("brands".to_owned(), 5, None)));
+        assert_eq!(env.finish(config), Ok(("brands".to_owned(), Some(5), None)));
     }
 }

@@ -1,9 +1,14 @@
+//! What a function tells of itself beside its logs.
+//!
 //! Metrics, as CloudWatch embedded metric format: a line of JSON in the log that CloudWatch reads as metrics, at no
 //! request's cost. Logs themselves go through `tracing`, with the subscriber that `lambda_runtime` sets up.
 //!
 //! Format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    error::Error,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Map, Value, json};
 
@@ -79,6 +84,19 @@ impl Counts {
             println!("{line}");
         }
     }
+}
+
+/// An error's message and those of its sources, from the outermost in: for a log line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text
 }
 
 #[cfg(test)]

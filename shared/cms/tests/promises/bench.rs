@@ -49,11 +49,10 @@ pub(crate) async fn start(stub: StubCms) -> SocketAddr {
     address
 }
 
-/// Serves something that is no stub, and tells from whom each request came.
+/// Serves something that is no stub.
 pub(crate) async fn start_router(router: Router) -> SocketAddr {
     let (listener, address) = listener().await;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    tokio::spawn(axum::serve(listener, service).into_future());
+    tokio::spawn(axum::serve(listener, router).into_future());
     address
 }
 

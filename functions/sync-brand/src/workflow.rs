@@ -1,0 +1,153 @@
+//! The workflow `sync-brand-to-cms`: retrieve the brand, create it in the CMS, mark it as synced.
+
+use brand::{Brand, BrandCreated, BrandId, BrandStore, Timestamp};
+use cms::{Cms, CmsBrand, CmsError};
+use workflow::{
+    Call, Effect, Flow, Query, RunId, Step, StepError, StepResponse, StepResult, Steps, Workflow,
+};
+
+use crate::App;
+
+/// The id of the run that syncs that version of a brand: every event about it finds the same run.
+#[must_use]
+pub fn run_id(id: BrandId, version: u32) -> RunId {
+    RunId::new(format!("sync-brand-to-cms:{id}:{version}"))
+}
+
+/// The workflow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncBrandToCmsWorkflow;
+
+impl<S, C> Workflow<App<S, C>> for SyncBrandToCmsWorkflow
+where
+    S: BrandStore + 'static,
+    C: Cms + 'static,
+{
+    const NAME: &'static str = "sync-brand-to-cms";
+    type Input = BrandCreated;
+    type Output = ();
+
+    fn steps(&self) -> Steps<App<S, C>> {
+        Steps::new().with(SyncBrandToCms)
+    }
+
+    async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandCreated) -> Result<(), StepError> {
+        let brand = flow.query(&RetrieveBrand, &event.id).await?;
+        if brand.synced_at.is_some() {
+            // Only the end of this very run marks it so.
+            flow.already_done();
+            return Ok(());
+        }
+        flow.step(&SyncBrandToCms, &brand).await?;
+        flow.step(&MarkBrandSynced, &brand).await
+    }
+}
+
+/// Reads the brand. That it is missing is an error which no repetition cures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RetrieveBrand;
+
+impl<S: BrandStore, C: Cms> Query<App<S, C>> for RetrieveBrand {
+    const NAME: &'static str = "retrieve-brand";
+    type Input = BrandId;
+    type Output = Brand;
+
+    async fn fetch(&self, app: &App<S, C>, id: &BrandId) -> Result<Brand, StepError> {
+        let brand = app.brands.get(*id).await.map_err(|error| {
+            let message = error.to_string();
+            let error_of = if error.is_transient() {
+                StepError::transient
+            } else {
+                StepError::permanent
+            };
+            error_of(message).with_source(error)
+        })?;
+        brand.ok_or_else(|| StepError::permanent(format!("brand with id {id} was not found")))
+    }
+}
+
+/// Creates the brand in the CMS; its compensation deletes it there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncBrandToCms;
+
+impl<S, C> Step<App<S, C>> for SyncBrandToCms
+where
+    S: BrandStore + 'static,
+    C: Cms + 'static,
+{
+    const NAME: &'static str = "sync-brand-to-cms";
+    type Input = Brand;
+    type Output = ();
+    type Undo = BrandId;
+
+    async fn invoke(
+        &self,
+        app: &App<S, C>,
+        brand: &Brand,
+        call: &Call,
+    ) -> StepResult<Self, App<S, C>> {
+        let in_cms = CmsBrand {
+            id: brand.id.to_string(),
+            name: brand.name.to_string(),
+        };
+        app.cms
+            .create_brand(&in_cms, &call.idempotency_key)
+            .await
+            .map_err(step_error)?;
+        Ok(StepResponse::new(()).undo(brand.id))
+    }
+
+    /// The brand has the same id there and here, so that the input tells what to delete where the outcome is unknown.
+    async fn compensate(
+        &self,
+        app: &App<S, C>,
+        brand: &Brand,
+        undo: Option<&BrandId>,
+        call: &Call,
+    ) -> Result<(), StepError> {
+        let id = undo.unwrap_or(&brand.id).to_string();
+        app.cms
+            .delete_brand(&id, &call.idempotency_key)
+            .await
+            .map_err(step_error)
+    }
+}
+
+/// Marks the brand as synced, in the transaction that ends the run. If the brand is gone or has changed since it was
+/// read, this fails for good, and what was created in the CMS goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MarkBrandSynced;
+
+impl<S, C> Step<App<S, C>> for MarkBrandSynced
+where
+    S: BrandStore + 'static,
+    C: Cms + 'static,
+{
+    const NAME: &'static str = "mark-brand-synced";
+    const EFFECT: Effect = Effect::Journalled;
+    type Input = Brand;
+    type Output = ();
+    type Undo = ();
+
+    async fn invoke(
+        &self,
+        app: &App<S, C>,
+        brand: &Brand,
+        call: &Call,
+    ) -> StepResult<Self, App<S, C>> {
+        let now = Timestamp::from_millis(call.now.as_millis());
+        Ok(StepResponse::new(()).write(app.brands.mark_synced(brand, now)))
+    }
+}
+
+fn step_error(error: CmsError) -> StepError {
+    let message = error.to_string();
+    if !error.is_transient() {
+        return StepError::permanent(message);
+    }
+    let transient = StepError::transient(message);
+    match error.retry_after() {
+        Some(wait) => transient.with_retry_after(wait),
+        None => transient,
+    }
+}
