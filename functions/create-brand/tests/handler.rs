@@ -1,0 +1,238 @@
+//! The handler, fed with real events, on a store in memory.
+
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use brand::{
+    Brand, BrandEvents, BrandStore, Created, EventError, MemoryBrandStore, StoreError, Timestamp,
+};
+use create_brand::CreateBrand;
+use lambda_http::{Body, Request, Response, http::StatusCode, request::from_str};
+use serde_json::{Value, json};
+use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+const EVENT: &str = include_str!("../../../events/api-gateway-create-brand.json");
+const WIRE: &str = include_str!("../../../tests/wire/medusa.json");
+
+/// Where announcements go, or do not.
+#[derive(Clone, Default)]
+enum Announcing {
+    #[default]
+    Works,
+    Fails,
+    Hangs,
+}
+
+#[derive(Clone, Default)]
+struct Events {
+    announcing: Announcing,
+    announced: Arc<Mutex<Vec<Brand>>>,
+}
+
+impl BrandEvents for Events {
+    async fn brand_created(&self, brand: &Brand) -> Result<(), EventError> {
+        match self.announcing {
+            Announcing::Works => self.announced.lock().unwrap().push(brand.clone()),
+            Announcing::Fails => {
+                return Err(EventError(Arc::new(std::io::Error::other("no queue"))));
+            }
+            Announcing::Hangs => pending().await,
+        }
+        Ok(())
+    }
+}
+
+/// A store whose table is away.
+struct NoStore;
+
+impl BrandStore for NoStore {
+    type Write = ();
+
+    async fn create(&self, _: &Brand) -> Result<Created, StoreError> {
+        Err(StoreError::Unavailable(Arc::new(std::io::Error::other(
+            "secret detail",
+        ))))
+    }
+
+    async fn get(&self, _: brand::BrandId) -> Result<Option<Brand>, StoreError> {
+        Ok(None)
+    }
+
+    fn mark_synced(&self, _: &Brand, _: Timestamp) {}
+}
+
+/// A store that stores, and loses the reply, so that the request is repeated.
+struct RepeatingStore(MemoryBrandStore);
+
+impl BrandStore for RepeatingStore {
+    type Write = <MemoryBrandStore as BrandStore>::Write;
+
+    async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
+        self.0.create(brand).await?;
+        self.0.create(brand).await
+    }
+
+    async fn get(&self, id: brand::BrandId) -> Result<Option<Brand>, StoreError> {
+        self.0.get(id).await
+    }
+
+    fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write {
+        self.0.mark_synced(brand, at)
+    }
+}
+
+fn request_with(body: &str) -> Request {
+    let mut event: Value = serde_json::from_str(EVENT).unwrap();
+    event["body"] = body.into();
+    from_str(&event.to_string()).unwrap()
+}
+
+async fn answer<S: BrandStore + 'static>(
+    brands: S,
+    events: Events,
+    request: Request,
+) -> (StatusCode, Value) {
+    let handler = Arc::new(CreateBrand::new(brands, events));
+    let service = ServiceBuilder::new()
+        .layer(admin_api::ErrorResponses)
+        .service(service_fn(move |request: Request| {
+            let handler = Arc::clone(&handler);
+            async move { handler.handle(request).await }
+        }));
+    let response: Response<Body> = service.oneshot(request).await.unwrap();
+    let content_type = response.headers()["content-type"].to_str().unwrap();
+    assert_eq!(content_type, "application/json; charset=utf-8");
+    (
+        response.status(),
+        serde_json::from_slice(response.body()).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn a_brand_is_stored_announced_and_answered_in_medusas_shape() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let (status, body) = answer(brands.clone(), events.clone(), from_str(EVENT).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    let id: brand::BrandId = body["brand"]["id"].as_str().unwrap().parse().unwrap();
+    let stored = brands.get(id).await.unwrap().unwrap();
+    let expected = json!({ "brand": {
+        "id": id,
+        "name": "Acme",
+        "created_at": stored.created_at,
+        "updated_at": stored.created_at,
+        "deleted_at": null,
+    }});
+    assert_eq!(body, expected);
+    assert_eq!(*events.announced.lock().unwrap(), [stored]);
+}
+
+#[tokio::test]
+async fn a_failed_announcement_does_not_fail_the_request() {
+    let announcing = Announcing::Fails;
+    let events = Events {
+        announcing,
+        ..Events::default()
+    };
+    let brands = MemoryBrandStore::new();
+    let (status, body) = answer(brands.clone(), events, from_str(EVENT).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    let id = body["brand"]["id"].as_str().unwrap().parse().unwrap();
+    assert!(brands.get(id).await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_announcement_does_not_fail_the_request() {
+    let announcing = Announcing::Hangs;
+    let events = Events {
+        announcing,
+        ..Events::default()
+    };
+    let (status, _) = answer(MemoryBrandStore::new(), events, from_str(EVENT).unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_reply_that_is_lost_does_not_make_a_second_brand() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let repeating = RepeatingStore(brands);
+    let (status, body) = answer(repeating, events.clone(), from_str(EVENT).unwrap()).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    assert_eq!(events.announced.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_answers_500_without_detail_and_nothing_is_announced() {
+    let events = Events::default();
+    let (status, body) = answer(NoStore, events.clone(), from_str(EVENT).unwrap()).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    let expected = json!({ "code": "unknown_error", "type": "unknown_error", "message": "An unknown error occurred." });
+    assert_eq!(body, expected);
+    assert!(events.announced.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_in_base64_is_read_as_well() {
+    let mut event: Value = serde_json::from_str(EVENT).unwrap();
+    event["body"] = "eyJuYW1lIjoiQWNtZSJ9".into();
+    event["isBase64Encoded"] = true.into();
+    let request = from_str(&event.to_string()).unwrap();
+    let (status, body) = answer(MemoryBrandStore::new(), Events::default(), request).await;
+    assert_eq!(
+        (status, &body["brand"]["name"]),
+        (StatusCode::OK, &json!("Acme"))
+    );
+}
+
+/// The recorded answers of a real Medusa to POST /admin/brands, but for those that the token check gives.
+#[tokio::test]
+async fn every_recorded_create_is_answered_as_medusa_does_or_as_is_recorded_to_be_stricter() {
+    let wire: Value = serde_json::from_str(WIRE).unwrap();
+    let mut replayed = 0;
+    for case in wire["cases"].as_array().unwrap() {
+        let is_create = case["method"] == "POST" && case["path"] == "/admin/brands";
+        let is_about_the_token = case["medusa_status"] == 401;
+        if !is_create || is_about_the_token {
+            continue;
+        }
+        let name = case["name"].as_str().unwrap();
+        let body = match case["body"].as_str() {
+            Some(body) => body.to_owned(),
+            None => format!(
+                "{{\"name\":\"{}\"}}",
+                "n".repeat(case["body_len"].as_u64().unwrap() as usize - 11)
+            ),
+        };
+        let (status, body) = answer(
+            MemoryBrandStore::new(),
+            Events::default(),
+            request_with(&body),
+        )
+        .await;
+        let wanted = case.get("want_status").unwrap_or(&case["medusa_status"]);
+        assert_eq!(json!(status.as_u16()), *wanted, "{name}: {body}");
+        let expected = if case["stricter"] == true {
+            case.get("want_body")
+        } else {
+            case.get("medusa_body")
+        };
+        match expected {
+            Some(expected) if status == StatusCode::OK => {
+                assert_eq!(body["brand"]["name"], expected["brand"]["name"], "{name}");
+            }
+            // Where the JSON is malformed, the words are our own.
+            Some(expected) if name.contains("malformed") || name.contains("trailing") => {
+                assert_eq!(body["type"], expected["type"], "{name}");
+                assert!(
+                    body["message"].as_str().unwrap().contains("column"),
+                    "{name}: {body}"
+                );
+            }
+            Some(expected) => assert_eq!(body, *expected, "{name}"),
+            None => assert_eq!(body["type"], "invalid_data", "{name}"),
+        }
+        replayed += 1;
+    }
+    assert_eq!(replayed, 18, "recorded creates");
+}
