@@ -25,9 +25,9 @@ from project import ROOT, STATE, VENV, Problem
 
 def main() -> int:
     """Returns the exit status."""
-    # Told to end in either way, this process unwinds and so stops what it started.
+    # Told to end by `stop`, or by the end of its terminal, it unwinds as at Ctrl-C, and so stops what it started.
     for sent in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sent, lambda number, _: sys.exit(128 + number))
+        signal.signal(sent, signal.default_int_handler)
     try:
         return _command(_arguments())
     except Problem as problem:

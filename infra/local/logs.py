@@ -4,15 +4,15 @@ The functions' lines come from CloudWatch Logs, which has them when an invocatio
 """
 
 import json
+import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-# Lambda's own lines: the start, the end and the bill of each invocation.
-_PLATFORM = re.compile(r"(START|END|REPORT|INIT_START) ")
+# Not for people: Lambda's own lines about each invocation, and metrics, which CloudWatch takes from the log.
+_NOT_SHOWN = re.compile(r'(START|END|REPORT|INIT_START) |\{"_aws":')
 
 
 class FunctionLog:
@@ -28,38 +28,35 @@ class FunctionLog:
         self._since = 0
         self._read: set[str] = set()
 
-    def read(self) -> Iterator[str]:
+    def read(self) -> list[str]:
         """The lines since the last reading."""
         try:
             events = self._logs.filter_log_events(logGroupName=self._group, startTime=self._since)["events"]
         except BotoCoreError:
-            return  # no answer; whether the emulator lives is for others to check
+            return []  # no answer; whether the emulator lives is for others to check
         new = [event for event in events if event["logStreamName"] not in self._read]
-        for event in new:
-            self._read.add(event["logStreamName"])
-            # The time is taken before the writing: a second back, an event that was being written is found the next time.
-            self._since = max(self._since, event["timestamp"] - 1000)
-            if not _PLATFORM.match(event["message"]):
-                yield readable(event["message"])
+        self._read.update(event["logStreamName"] for event in new)
+        # The emulator takes the time before it writes: a second back, what was being written is found the next time.
+        self._since = max([self._since, *(event["timestamp"] - 1000 for event in new)])
+        return [readable(event["message"]) for event in new if not _NOT_SHOWN.match(event["message"])]
 
 
-class ProcessLog:
-    """A process's output, read on from where the last reading ended."""
+class CmsLog:
+    """The stub CMS's output, read on from where the last reading ended."""
 
-    def __init__(self, file: Path, label: str) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = file.open("rb")
-        self._label = label
+        self._file.seek(0, os.SEEK_END)
         self._rest = b""
 
-    def read(self) -> Iterator[str]:
-        """The whole lines since the last reading."""
+    def read(self) -> list[str]:
+        """The whole lines since the last reading; only the first of what was logged at once bears a label."""
         *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for line in lines:
-            yield f"{self._label + ':':<8} {line.decode(errors='replace')}"
+        return [re.sub(r"^(info|warn|error): ", "cms:     ", line.decode(errors="replace")) for line in lines]
 
 
 def readable(line: str) -> str:
-    """A JSON log line as Medusa prints it, `info:    message`, with the other fields behind; any other line as it is."""
+    """A JSON log line as Medusa prints it, `info:    message`; what is no good news has its other fields behind it."""
     try:
         entry = json.loads(line)
         fields = dict(entry["fields"])

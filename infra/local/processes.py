@@ -53,8 +53,8 @@ class Process(AbstractContextManager["Process"]):
         """Raises if the process has ended: those that are checked are meant to stay."""
         status = self._guard.poll()
         if status is not None:
-            where = f": see {shown(self.log)}" if self.log else ""
-            raise Problem(f"{self.name} ended by itself (status {status}){where}")
+            last = self.log.read_text(errors="replace").strip().rpartition("\n")[2] if self.log else ""
+            raise Problem(f"{self.name} ended by itself (status {status}): {last}: see {shown(self.log) if self.log else 'above'}")
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:

@@ -12,7 +12,7 @@ import deploy
 import processes
 import stack
 from build import build
-from logs import FunctionLog, ProcessLog
+from logs import FunctionLog, CmsLog
 from one_at_a_time import only_run
 from progress import phase, timings
 from project import LOGS, STATE, Problem
@@ -36,10 +36,8 @@ def run(once: bool) -> None:
             brand = _create_brand(running, follower)
             _await_brand(running, brand, follower)
         print(_how_to_go_on(running), flush=True)
-        while not once:
-            follower.show()
-            running.check()
-            time.sleep(0.5)
+        if not once:
+            _serve(running, follower)
 
 
 class _Follower:
@@ -48,19 +46,32 @@ class _Follower:
     def __init__(self, running: stack.Stack) -> None:
         client = running.client("logs")
         self._functions = [FunctionLog(client, group) for group in deploy.log_groups(running.client)]
-        self._cms = ProcessLog(LOGS / "run" / "cms-stub.log", "cms")
-        self._heard = False
+        self.cms = CmsLog(LOGS / "run" / "cms-stub.log")
+        self.heard = False
 
-    def show(self) -> None:
-        for log in (*self._functions, self._cms):
-            for line in log.read():
-                print(line, flush=True)
-                self._heard = self._heard or HEARD in line
+    def show_functions(self) -> None:
+        for log in self._functions:
+            lines = log.read()
+            self.show(lines)
+            self.heard = self.heard or any(HEARD in line for line in lines)
 
-    def heard(self) -> bool:
-        """Shows what is new, and says whether the subscriber's line has been shown."""
-        self.show()
-        return self._heard
+    def show(self, lines: list[str]) -> None:
+        for line in lines:
+            print(line, flush=True)
+
+
+def _serve(running: stack.Stack, follower: _Follower) -> None:
+    """Shows the logs until told to end, which is how serving is meant to end."""
+    try:
+        while True:
+            # What the CMS logged before the wait goes behind the invocation that caused it, which is logged when it ends.
+            before = follower.cms.read()
+            time.sleep(0.5)
+            follower.show_functions()
+            follower.show(before)
+            running.check()
+    except KeyboardInterrupt:
+        print("\nstopping")
 
 
 def _create_brand(running: stack.Stack, follower: _Follower) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def _create_brand(running: stack.Stack, follower: _Follower) -> dict[str, Any]:
         raise Problem(f"the API does not answer: {error}") from error
     print(f"http:    POST /admin/brands ← - ({status}) - {(time.monotonic() - start) * 1000:.3f} ms", flush=True)
     if status != 200:
-        follower.show()
+        follower.show_functions()
         raise Problem(f"the API answered {status} {body.decode(errors='replace')}: see the logs in target/local/logs/run")
     brand: dict[str, Any] = json.loads(body)["brand"]
     return brand
@@ -90,11 +101,12 @@ def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Followe
     """Waits until the CMS holds the brand and the logs told of it."""
 
     def arrived() -> dict[str, Any] | None:
-        told = follower.heard()
+        follower.show_functions()
         held = json.loads(processes.get(f"{running.cms_url}/brands") or "{}").get("brands", [])
-        return next((entry for entry in held if told and entry["id"] == brand["id"]), None)
+        return next((entry for entry in held if follower.heard and entry["id"] == brand["id"]), None)
 
     held = processes.await_that(arrived, f"the brand {BRAND} in the CMS", 60, running.emulator, running.cms)
+    follower.show(follower.cms.read())
     print(f"The CMS holds {json.dumps(held)}")
 
 

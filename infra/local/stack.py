@@ -61,8 +61,9 @@ class Stack:
 @contextmanager
 def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[Stack]:
     """Starts and deploys a stack; leaving the context ends it. `state` is for what the emulator writes, `logs` for its log."""
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
+    for folder in (state, logs):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     endpoint, cms_url, cms_api_key = f"http://127.0.0.1:{port}", f"http://{cms_address}", secrets.token_urlsafe(24)
     with (
         Process(
@@ -87,6 +88,7 @@ def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, st
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},  # environment.isolate()'s
         "AWS_ENDPOINT_URL": endpoint,
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",  # on AWS the template's LoggingConfig sets it; the emulator does not
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",  # it listens on every interface otherwise
         "IOT_MTLS_ENABLED": "0",  # it would listen on a fixed port, 8883

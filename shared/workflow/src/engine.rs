@@ -238,6 +238,11 @@ impl<A: Application> Engine<A> {
                 }
                 Some(run) => match self.admit::<W>(*run, &json, now)? {
                     Admission::Answer(outcome) => return Ok(outcome),
+                    // A worker whose time is over must take nothing over, least of all begin a reverted run afresh: its
+                    // message may be in other hands, and nobody would carry on.
+                    Admission::GoOn(_) if now.plus(self.config.deadline_margin) >= deadline => {
+                        return Ok(Outcome::Running { until: None });
+                    }
                     Admission::GoOn(ledger) => ledger,
                 },
             };

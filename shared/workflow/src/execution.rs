@@ -145,16 +145,6 @@ impl<'a, A: Application> Execution<'a, A> {
         }
     }
 
-    /// Makes the writes that steps have handed over, if there are any.
-    async fn make_handed_writes(&self) -> Result<(), Halted> {
-        let has_handed = self.ledger().has_handed();
-        if has_handed {
-            self.persist().await
-        } else {
-            Ok(())
-        }
-    }
-
     fn check(&self) -> Result<(), Halted> {
         if self.ledger().halted().is_some() {
             Err(Halted)
@@ -170,7 +160,6 @@ impl<'a, A: Application> Execution<'a, A> {
         input: &Q::Input,
     ) -> Result<Q::Output, StepError> {
         self.check()?;
-        self.make_handed_writes().await?;
         let task = Task {
             name: Q::NAME,
             step: Q::NAME,
@@ -215,7 +204,6 @@ impl<'a, A: Application> Execution<'a, A> {
                 ));
             }
         };
-        self.make_handed_writes().await?;
         let called = Called {
             name,
             step: S::NAME,

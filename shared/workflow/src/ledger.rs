@@ -83,6 +83,12 @@ pub(crate) struct Write<W> {
     pub(crate) run: Run,
     pub(crate) expected: Expected,
     pub(crate) writes: Vec<W>,
+}
+
+/// A write whose fate is not known yet, and up to which change it brings the journal.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    fence: Fence,
     change: u64,
 }
 
@@ -91,7 +97,7 @@ pub(crate) struct Write<W> {
 pub(crate) enum Settled {
     /// It is made.
     Made,
-    /// It is to be made again, since the record stands otherwise than known and is still ours.
+    /// The record stands otherwise than known, and is still ours: what it lacks is to be written on top of it.
     Again,
     /// It is not made, and the run halts.
     Halted,
@@ -108,7 +114,9 @@ pub(crate) struct Ledger<W> {
     /// Counts changes of the run, and up to which of them it is persisted.
     change: u64,
     persisted_change: u64,
-    /// Writes that steps handed over and that are not made yet, with the step's name.
+    /// The writes since the last one that is known to be made. One of them at most has been, since all expect the same.
+    sent: Vec<Sent>,
+    /// Writes that steps handed over, with the step's name: made in the transaction that ends the run.
     handed: Vec<(String, W)>,
     halt: Option<Halt>,
     called: BTreeSet<String>,
@@ -127,6 +135,7 @@ impl<W: Clone> Ledger<W> {
             sequence: 0,
             change: 0,
             persisted_change: 0,
+            sent: Vec::new(),
             handed: Vec::new(),
             halt: None,
             called: BTreeSet::new(),
@@ -170,10 +179,6 @@ impl<W: Clone> Ledger<W> {
 
     pub(crate) const fn is_changed(&self) -> bool {
         self.change > self.persisted_change
-    }
-
-    pub(crate) const fn has_handed(&self) -> bool {
-        !self.handed.is_empty()
     }
 
     /// Halts the run, unless something weightier has done so.
@@ -453,18 +458,44 @@ impl<W: Clone> Ledger<W> {
         self.run.updated_at = now;
         self.run.lease_until = (!settled && !self.release).then_some(lease_until);
         self.run.expires_at = self.run.state.is_over().then(|| now.plus(self.retention));
-        Write {
-            run: self.run.clone(),
-            expected: self.persisted.map_or(Expected::Absent, Expected::At),
-            writes: self.handed.iter().map(|(_, write)| write.clone()).collect(),
+        self.sent.push(Sent {
+            fence: Fence::of(&self.run),
             change: self.change,
+        });
+        let mut run = self.run.clone();
+        let mut writes = Vec::new();
+        if run.state == RunState::Done {
+            writes.extend(self.handed.iter().map(|(_, write)| write.clone()));
+        } else {
+            // What a step handed over cannot be recorded. Whoever resumes the run has to get it from the step again.
+            let has_handed =
+                |step: &&mut StepRecord| self.handed.iter().any(|(name, _)| *name == step.name);
+            for step in run.steps.iter_mut().filter(has_handed) {
+                *step = StepRecord {
+                    state: StepState::Invoking,
+                    output: None,
+                    undo: None,
+                    ended: None,
+                    ended_at: None,
+                    ..step.clone()
+                };
+            }
+        }
+        let expected = self.persisted.map_or(Expected::Absent, Expected::At);
+        Write {
+            run,
+            expected,
+            writes,
         }
     }
 
     /// Takes note of what became of a write.
     pub(crate) fn settle(&mut self, write: &Write<W>, committed: Committed) -> Settled {
         match committed {
-            Committed::Applied => self.made(write),
+            Committed::Applied => {
+                self.made(write.run.sequence);
+                Settled::Made
+            }
             Committed::Rejected { index, reason } => {
                 let step = self.handed.get(index).map(|(step, _)| step.clone());
                 self.handed.clear();
@@ -475,9 +506,7 @@ impl<W: Clone> Ledger<W> {
                 });
                 Settled::Halted
             }
-            Committed::Conflict(Some(found)) if self.is_ours(&found) => {
-                self.found_ours(write, &found)
-            }
+            Committed::Conflict(Some(found)) if self.is_ours(&found) => self.found_ours(&found),
             // Nothing is known of the run yet and somebody has begun it before: what to do depends on its state.
             Committed::Conflict(Some(found)) if write.expected == Expected::Absent => {
                 self.halt(Halt::Found(found));
@@ -494,35 +523,32 @@ impl<W: Clone> Ledger<W> {
         found.owner == self.run.owner && found.epoch == self.run.epoch
     }
 
-    fn made(&mut self, write: &Write<W>) -> Settled {
-        self.persisted = Some(Fence {
-            cancel_requested: self.run.cancel_requested_at.is_some(),
-            ..Fence::of(&write.run)
-        });
-        self.persisted_change = write.change;
-        self.handed
-            .drain(..write.writes.len().min(self.handed.len()));
-        Settled::Made
+    /// The write of that sequence number is made, and none that was tried beside it.
+    fn made(&mut self, sequence: u64) {
+        if let Some(made) = self
+            .sent
+            .iter()
+            .find(|sent| sent.fence.sequence == sequence)
+        {
+            self.persisted = Some(made.fence);
+            self.persisted_change = made.change;
+        }
+        self.sent.clear();
     }
 
     /// The record is ours, but not as we knew it. Either
     ///
     /// ```text
-    /// we: write n ──► made, reply lost ──► write n again ──► refused, since n stands
+    /// we: write n ──► made, reply lost ──► write n + 1 ──► refused, since n stands
     /// ```
     ///
-    /// and it is made; or an earlier write of ours was made although we never heard so, or somebody has asked for
-    /// the run to be cancelled in the meantime, and then it is to be made again on top of that.
-    fn found_ours(&mut self, write: &Write<W>, found: &Run) -> Settled {
+    /// or somebody has asked for the run to be cancelled in the meantime; or both.
+    fn found_ours(&mut self, found: &Run) -> Settled {
+        self.made(found.sequence);
+        self.persisted = Some(Fence::of(found));
         let newly_cancelled =
             self.run.cancel_requested_at.is_none() && found.cancel_requested_at.is_some();
         self.run.cancel_requested_at = found.cancel_requested_at;
-        let made = found.sequence == write.run.sequence;
-        if made {
-            self.made(write);
-        } else {
-            self.persisted = Some(Fence::of(found));
-        }
         // A run that is being reverted anyway, or that is done and recorded so, is not cancelled any more.
         let reverting = matches!(
             self.run.state,
@@ -532,7 +558,8 @@ impl<W: Clone> Ledger<W> {
             self.halt(Halt::Cancelled);
             return Settled::Halted;
         }
-        if made { Settled::Made } else { Settled::Again }
+        // What is changed since is written on top of that.
+        Settled::Again
     }
 }
 

@@ -98,10 +98,10 @@ impl<S: Step<A> + ?Sized, A: Application> StepResponse<S, A> {
         self
     }
 
-    /// Hands over a write, to be made in the transaction that records this step's result: both or neither.
+    /// Hands over a write, to be made in the transaction that ends the run: so it is made if and only if the run is
+    /// done, and nothing has to take it back. If its condition fails then, this step has failed for good.
     ///
-    /// The transaction is made before the workflow's next step or query, and together with the end of the run
-    /// where this step is the last. If the write's condition fails, this step has failed for good.
+    /// Until then nothing of it is recorded, and a run that is resumed invokes the step again.
     #[must_use]
     pub fn write(mut self, write: A::Write) -> Self {
         self.writes.push(write);

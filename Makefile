@@ -1,0 +1,43 @@
+# What there is to do here. Needs Rust and Python 3.11+ (with venv); everything else is set up in .venv on the way.
+PYTHON ?= python3
+LOCAL := $(PYTHON) infra/local
+
+# The tests that need the stack are ignored by a plain `cargo test`. nextest runs each test in a process of its own, but no
+# doc tests.
+TESTS := $(if $(shell command -v cargo-nextest),\
+	cargo nextest run --workspace --all-features --run-ignored all,\
+	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
+DOC_TESTS := cargo test --workspace --all-features --doc
+
+# As cargo-lambda builds, so that what it built is used again.
+export CARGO_BUILD_TARGET := host-tuple
+
+.PHONY: help run test lint fmt ci stop clean
+
+help: ## say what there is to do
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+
+run: ## start the application on this machine, create a brand, show how it reaches the CMS; until Ctrl-C
+	@$(LOCAL) run
+
+test: ## run all tests, those of the whole system on a stack of their own
+	@$(LOCAL) exec -- sh -ec '$(TESTS); $(DOC_TESTS)'
+
+lint: ## check the format, the code and the template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	@$(LOCAL) setup
+	.venv/bin/cfn-lint infra/template.yaml
+
+fmt: ## format the code
+	cargo fmt --all
+
+ci: ## what must pass before a change is taken
+	@.ci/run
+
+stop: ## end what `make run` started
+	@$(LOCAL) stop
+
+clean: ## stop, and remove everything that was built or set up
+	@$(LOCAL) clean
+	cargo clean

@@ -1,0 +1,219 @@
+//! The crash matrix: every shape of workflow, cut at every operation in every way; and then cut a second time, at every
+//! operation of whoever takes over.
+
+use std::{
+    collections::BTreeMap,
+    panic::{self, AssertUnwindSafe},
+};
+
+use workflow::RunState;
+
+use crate::{
+    driver::Scene,
+    program::{Node, Program, act, mark, optional},
+    sim::{Cut, Machine},
+};
+
+struct Shape {
+    name: String,
+    program: Program,
+    refused: Option<(&'static str, bool)>,
+    stuck: Option<&'static str>,
+}
+
+fn shapes() -> Vec<Shape> {
+    let nested = |nodes| Node::Nested("child".to_owned(), nodes);
+    let programs = [
+        ("one step", vec![act("a"), mark("m")]),
+        ("straight", vec![act("a"), act("b"), act("c"), mark("m")]),
+        (
+            "marks between",
+            vec![mark("m"), act("a"), mark("n"), act("b")],
+        ),
+        (
+            "parallel",
+            vec![
+                act("a"),
+                Node::Parallel(vec![vec![act("b")], vec![act("c"), mark("m")]]),
+                act("d"),
+            ],
+        ),
+        (
+            "parallel first",
+            vec![Node::Parallel(vec![
+                vec![act("a"), act("b")],
+                vec![act("c")],
+                vec![mark("m")],
+            ])],
+        ),
+        (
+            "nested",
+            vec![
+                act("a"),
+                nested(vec![act("b"), act("c")]),
+                act("d"),
+                mark("m"),
+            ],
+        ),
+        (
+            "optional",
+            vec![act("a"), optional("b"), act("c"), mark("m")],
+        ),
+        (
+            "parallel of nested and optional",
+            vec![
+                Node::Parallel(vec![
+                    vec![nested(vec![act("a"), optional("b")])],
+                    vec![act("c")],
+                ]),
+                mark("m"),
+            ],
+        ),
+    ];
+    let mut shapes = Vec::new();
+    for (name, nodes) in programs {
+        let program = Program(nodes);
+        let shape = |name, refused, stuck| Shape {
+            name,
+            program: program.clone(),
+            refused,
+            stuck,
+        };
+        shapes.push(shape(name.to_owned(), None, None));
+        for effect in program.effects() {
+            let effect: &'static str = effect.leak();
+            for acts in [false, true] {
+                let how = if acts {
+                    "fails after acting"
+                } else {
+                    "fails before acting"
+                };
+                shapes.push(shape(
+                    format!("{name}, {effect} {how}"),
+                    Some((effect, acts)),
+                    None,
+                ));
+            }
+        }
+    }
+    // A compensation that fails for good leaves its effect, names it, and keeps no other from being taken back.
+    let program = Program(vec![act("a"), act("b"), act("c")]);
+    for stuck in ["a", "b", "c"] {
+        let (name, program) = (format!("straight, {stuck} is stuck"), program.clone());
+        shapes.push(Shape {
+            name,
+            program,
+            refused: Some(("c", true)),
+            stuck: Some(stuck),
+        });
+    }
+    shapes
+}
+
+fn scene(shape: &Shape, plan: &[(usize, Cut)]) -> (Scene, Machine) {
+    let machine = Machine::new(plan);
+    let mut scene = Scene::new(shape.program.clone(), &machine);
+    scene.world.refused = shape
+        .refused
+        .iter()
+        .map(|(name, acts)| ((*name).to_owned(), *acts))
+        .collect();
+    scene.world.stuck = shape.stuck.iter().map(|name| (*name).to_owned()).collect();
+    // The world that the journal writes to is the one whose marks are refused.
+    scene.journal = std::sync::Arc::new(crate::world::CutJournal::new(&scene.world));
+    (scene, machine)
+}
+
+#[derive(Default)]
+struct Tally {
+    scenes: usize,
+    cuts: BTreeMap<Cut, usize>,
+    settled: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    /// Plays the shape with that plan; answers how many operations were made.
+    fn play(&mut self, shape: &Shape, plan: &[(usize, Cut)]) -> usize {
+        let (scene, machine) = scene(shape, plan);
+        let settled = scene
+            .settle()
+            .unwrap_or_else(|wrong| panic!("{} with {plan:?}: {wrong}", shape.name));
+        self.scenes += 1;
+        *self.settled.entry(settled.as_str()).or_default() += 1;
+        if machine.cuts() == plan.len() {
+            for (_, cut) in plan {
+                *self.cuts.entry(*cut).or_default() += 1;
+            }
+        }
+        if plan.is_empty() {
+            let failing = shape
+                .refused
+                .is_some_and(|(name, _)| !is_optional(&shape.program.0, name));
+            let stuck = shape.stuck.is_some();
+            let expected = match (failing, stuck) {
+                (_, true) => RunState::Failed,
+                (true, false) => RunState::Reverted,
+                (false, false) => RunState::Done,
+            };
+            assert_eq!(settled, expected, "{}", shape.name);
+        }
+        machine.operations()
+    }
+}
+
+fn is_optional(nodes: &[Node], effect: &str) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Optional(name) => name == effect,
+        Node::Nested(name, nodes) => effect
+            .strip_prefix(&format!("{name}/"))
+            .is_some_and(|effect| is_optional(nodes, effect)),
+        Node::Parallel(branches) => branches.iter().any(|branch| is_optional(branch, effect)),
+        Node::Act(_) | Node::Mark(_) => false,
+    })
+}
+
+#[test]
+fn whatever_is_cut_a_run_is_all_or_nothing_or_names_what_is_left() {
+    // A step that panics as planned says so, thousands of times.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str() != Some("as planned") {
+            hook(info);
+        }
+    }));
+    let mut tally = Tally::default();
+    let played = panic::catch_unwind(AssertUnwindSafe(|| {
+        for shape in shapes() {
+            let operations = tally.play(&shape, &[]);
+            for first in 0..operations {
+                for cut in Cut::ALL {
+                    let operations = tally.play(&shape, &[(first, cut)]);
+                    for second in first + 1..operations {
+                        for again in Cut::ALL {
+                            tally.play(&shape, &[(first, cut), (second, again)]);
+                        }
+                    }
+                }
+            }
+        }
+    }));
+    println!(
+        "crash matrix: {} scenes, settled {:?}, cuts {:?}",
+        tally.scenes, tally.settled, tally.cuts
+    );
+    if let Err(failed) = played {
+        panic::resume_unwind(failed);
+    }
+    for cut in Cut::ALL {
+        assert!(
+            tally.cuts.get(&cut).is_some_and(|count| *count > 1000),
+            "{cut:?} was hardly ever made"
+        );
+    }
+    for state in [RunState::Done, RunState::Reverted, RunState::Failed] {
+        assert!(
+            tally.settled.contains_key(state.as_str()),
+            "no run ended {state}"
+        );
+    }
+}
