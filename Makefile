@@ -21,7 +21,7 @@ run: ## start the application on this machine, create a brand, show how it reach
 	@$(LOCAL) run
 
 test: ## run all tests, those of the whole system on a stack of their own
-	@$(LOCAL) exec -- sh -ec '$(TESTS); $(DOC_TESTS)'
+	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'
 
 lint: ## check the format, the code and the template
 	cargo fmt --all --check

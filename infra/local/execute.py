@@ -12,12 +12,15 @@ from progress import phase
 from project import LOGS, STATE, shown
 
 
-def execute(command: list[str]) -> int:
-    """Runs the command with the stack's coordinates in its environment and returns its exit status."""
+def execute(command: list[str], with_tests: bool) -> int:
+    """Runs the command with the stack's coordinates in its environment and returns its exit status.
+
+    `with_tests` builds the tests together with the functions.
+    """
     logs = LOGS / "exec"
     STATE.mkdir(parents=True, exist_ok=True)
-    with phase("build", "create-brand, sync-brand, cms-stub"):
-        build()
+    with phase("build", "everything, with tests" if with_tests else "create-brand, sync-brand, cms-stub"):
+        build(with_tests)
     port, cms_port = processes.free_ports(2)
     with (
         tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True) as state,

@@ -6,7 +6,7 @@ use crate::{JournalError, Run, RunId, RunState, Timestamp};
 
 /// Where runs are kept: one record a run.
 ///
-/// An implementation is right if it passes the cases of [`conformance`](crate::conformance).
+/// An implementation is right if it passes the cases of the module `conformance` (with the feature of that name).
 #[async_trait]
 pub trait Journal<W>: Send + Sync {
     /// Writes `run` if the record stands as `expected`, and makes `writes` in the same transaction: all or nothing.

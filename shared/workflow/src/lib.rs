@@ -1,6 +1,8 @@
 //! Durable workflows of steps and compensations.
 
 mod application;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod engine;
 mod environment;
 mod error;

@@ -1,0 +1,140 @@
+//! The journey of a brand, through the deployed template: from the API to the CMS, and what becomes of it when the CMS
+//! fails or the brand is not there.
+
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+use brand::{BrandId, CloudEvent, Timestamp};
+use serde_json::json;
+use system_tests::{Stack, attribute, until};
+use workflow::{RunState, StepState};
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_brand_that_is_created_reaches_the_cms_once_and_is_marked_synced() {
+    let stack = Stack::connect().await;
+    let id = stack.create_brand("Acme").await;
+    let in_cms = until("the CMS holds the brand", async || stack.in_cms(id).await).await;
+    assert_eq!(in_cms, json!({ "id": id, "name": "Acme" }));
+    let run = until("the run is done", async || {
+        stack
+            .run(id)
+            .await
+            .filter(|run| run.state == RunState::Done)
+    })
+    .await;
+    assert_eq!(
+        run.steps.iter().map(|step| step.state).collect::<Vec<_>>(),
+        [StepState::Done, StepState::Done]
+    );
+    // The end of the run and the mark are one transaction.
+    assert!(
+        stack
+            .brand(id)
+            .await
+            .is_some_and(|brand| brand.synced_at.is_some())
+    );
+    assert!(!stack.unsynced().await.contains(&id.to_string()));
+    assert_eq!(stack.creates_in_cms(id).await, 1);
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_event_is_parked() {
+    let stack = Stack::connect().await;
+    stack.make_the_cms_fail().await;
+    let id = stack.create_brand("Refused after acting").await;
+    let parked = stack
+        .parked("for it", |message| {
+            message
+                .body()
+                .is_some_and(|body| body.contains(&id.to_string()))
+        })
+        .await;
+    assert_eq!(attribute(&parked, "failure_kind"), "reverted");
+    assert!(
+        attribute(&parked, "failure_reason").contains("sync-brand-to-cms"),
+        "{parked:?}"
+    );
+    assert_eq!(stack.in_cms(id).await, None);
+    assert_eq!(stack.creates_in_cms(id).await, 1, "the CMS has acted");
+    assert!(
+        stack
+            .run(id)
+            .await
+            .is_some_and(|run| run.state == RunState::Reverted)
+    );
+    assert!(
+        stack
+            .brand(id)
+            .await
+            .is_some_and(|brand| brand.synced_at.is_none())
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_cms_that_is_away_for_a_while_gets_the_brand_in_the_end_and_once() {
+    let stack = Stack::connect().await;
+    stack.make_the_cms_fail().await;
+    let id = stack.create_brand("Away for a while").await;
+    until("the run is done", async || {
+        stack
+            .run(id)
+            .await
+            .filter(|run| run.state == RunState::Done)
+    })
+    .await;
+    assert_eq!(
+        stack.in_cms(id).await,
+        Some(json!({ "id": id, "name": "Away for a while" }))
+    );
+    assert_eq!(stack.creates_in_cms(id).await, 1);
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn an_event_about_a_brand_that_is_missing_is_parked_with_the_reason() {
+    let stack = Stack::connect().await;
+    let now = Timestamp::now();
+    let id = BrandId::new(now);
+    let event = serde_json::to_string(&CloudEvent::brand_created(id, now)).unwrap_or_default();
+    let sent = stack.send(&event).await;
+    let parked = stack
+        .parked("for it", |message| {
+            attribute(message, "source_message_id") == sent
+        })
+        .await;
+    assert_eq!(parked.body(), Some(event.as_str()));
+    let reason = attribute(&parked, "failure_reason");
+    assert!(
+        reason.contains(&format!("brand with id {id} was not found")),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_message_that_is_no_event_is_parked_with_the_reason() {
+    let stack = Stack::connect().await;
+    let sent = stack.send("not an event").await;
+    let parked = stack
+        .parked("for it", |message| {
+            attribute(message, "source_message_id") == sent
+        })
+        .await;
+    assert_eq!(parked.body(), Some("not an event"));
+    assert_eq!(attribute(&parked, "failure_kind"), "malformed");
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_brand_without_a_name_is_refused_in_medusas_words() {
+    let stack = Stack::connect().await;
+    let (status, body) = stack.create(r#"{"color":"red"}"#).await;
+    assert_eq!(status, 400);
+    let message = "Invalid request: Field 'name' is required; Unrecognized fields: 'color'";
+    assert_eq!(
+        (&body["type"], &body["message"]),
+        (&json!("invalid_data"), &json!(message))
+    );
+}

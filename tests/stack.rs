@@ -1,0 +1,255 @@
+//! The local stack, as the tests of the whole system find it: `make test` starts it and says where everything is.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use brand::{Brand, BrandId, BrandStore, DynamoDbBrandStore};
+use config::Env;
+use journal::DynamoDbJournal;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use workflow::{Journal, Run};
+
+/// How long anything may take to come about.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What the stub CMS fails at, by the names of brands: the same for all tests, since they share it.
+const FAULTS: &str = r#"[
+    {"operation": "create", "name": "Refused after acting", "kind": "permanent", "when": "after"},
+    {"operation": "create", "name": "Away for a while", "kind": "transient", "when": "after", "times": 4}
+]"#;
+
+/// Where everything is.
+pub struct Stack {
+    /// The URL of the API.
+    pub api_url: String,
+    /// The URL of the stub CMS.
+    pub cms_url: String,
+    /// The brands' table.
+    pub brands_table: String,
+    /// The table of the engine's runs.
+    pub workflow_executions_table: String,
+    /// The queue of the events.
+    pub brand_events_queue_url: String,
+    /// The queue where events are parked.
+    pub brand_events_dlq_url: String,
+    /// A client of the emulator's `DynamoDB`.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// A client of the emulator's SQS.
+    pub sqs: aws_sdk_sqs::Client,
+    http: reqwest::Client,
+}
+
+impl Stack {
+    /// The stack that `make test` has started.
+    pub async fn connect() -> Self {
+        let mut env = Env::of_process();
+        let variables = [
+            "API_URL",
+            "CMS_URL",
+            "BRANDS_TABLE",
+            "WORKFLOW_EXECUTIONS_TABLE",
+            "BRAND_EVENTS_QUEUE_URL",
+            "BRAND_EVENTS_DLQ_URL",
+        ];
+        let values = variables.map(|variable| env.text(variable));
+        let values = env
+            .finish(values)
+            .expect("the tests of the whole system need a stack: run `make test`");
+        let [
+            api_url,
+            cms_url,
+            brands_table,
+            workflow_executions_table,
+            brand_events_queue_url,
+            brand_events_dlq_url,
+        ] = values;
+        let sdk = aws::sdk_config().await;
+        Self {
+            api_url,
+            cms_url,
+            brands_table,
+            workflow_executions_table,
+            brand_events_queue_url,
+            brand_events_dlq_url,
+            dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
+            sqs: aws_sdk_sqs::Client::new(&sdk),
+            http: cms_test_client(),
+        }
+    }
+
+    /// Tells the CMS what to fail at.
+    pub async fn make_the_cms_fail(&self) {
+        let request = self
+            .http
+            .put(format!("{}/faults", self.cms_url))
+            .body(FAULTS);
+        let answer = request.send().await.expect("the stub CMS answers");
+        assert!(answer.status().is_success(), "{:?}", answer.text().await);
+    }
+
+    /// Sends a body to POST /admin/brands, and answers status and body.
+    pub async fn create(&self, body: &str) -> (u16, Value) {
+        let request = self.http.post(format!("{}/admin/brands", self.api_url));
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_owned());
+        let answer = request.send().await.expect("the API answers");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("the answer is text");
+        let body =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is no JSON: {text}"));
+        (status, body)
+    }
+
+    /// Creates a brand of that name, and answers its id.
+    pub async fn create_brand(&self, name: &str) -> BrandId {
+        let (status, body) = self.create(&json!({ "name": name }).to_string()).await;
+        assert_eq!(status, 200, "{body}");
+        let id = body
+            .pointer("/brand/id")
+            .and_then(Value::as_str)
+            .expect("an id");
+        id.parse().expect("the id of a brand")
+    }
+
+    /// The brand's row.
+    pub async fn brand(&self, id: BrandId) -> Option<Brand> {
+        let store = DynamoDbBrandStore::new(self.dynamodb.clone(), &self.brands_table);
+        store.get(id).await.expect("the table answers")
+    }
+
+    /// The run that syncs the brand, as the journal holds it.
+    pub async fn run(&self, id: BrandId) -> Option<Run> {
+        let journal = DynamoDbJournal::new(self.dynamodb.clone(), &self.workflow_executions_table);
+        let run = format!("sync-brand-to-cms:{id}:{}", Brand::FIRST_VERSION);
+        journal
+            .load(&workflow::RunId::new(run))
+            .await
+            .expect("the table answers")
+    }
+
+    /// The brand as the CMS holds it.
+    pub async fn in_cms(&self, id: BrandId) -> Option<Value> {
+        let answer = self
+            .http
+            .get(format!("{}/brands/{id}", self.cms_url))
+            .send()
+            .await;
+        let answer = answer.expect("the stub CMS answers");
+        match answer.status().as_u16() {
+            200 => Some(answer.json().await.expect("JSON")),
+            404 => None,
+            other => panic!("the stub CMS answers {other}"),
+        }
+    }
+
+    /// How often a create of the brand really acted in the CMS.
+    pub async fn creates_in_cms(&self, id: BrandId) -> u64 {
+        let answer = self
+            .http
+            .get(format!("{}/stats", self.cms_url))
+            .send()
+            .await;
+        let stats: Value = answer
+            .expect("the stub CMS answers")
+            .json()
+            .await
+            .expect("JSON");
+        stats
+            .pointer(&format!("/acts/{id}/creates"))
+            .and_then(Value::as_u64)
+            .unwrap_or_default()
+    }
+
+    /// The ids that the index of unsynced brands holds.
+    pub async fn unsynced(&self) -> Vec<String> {
+        let request = self
+            .dynamodb
+            .scan()
+            .table_name(&self.brands_table)
+            .index_name("unsynced");
+        let items = request.into_paginator().items().send();
+        let items: Result<Vec<_>, _> = items.collect().await;
+        let id = |item: &std::collections::HashMap<_, aws_sdk_dynamodb::types::AttributeValue>| {
+            item.get("id").and_then(|id| id.as_s().ok()).cloned()
+        };
+        items
+            .expect("the index answers")
+            .iter()
+            .filter_map(id)
+            .collect()
+    }
+
+    /// Sends a message to the queue of the events.
+    pub async fn send(&self, body: &str) -> String {
+        let request = self
+            .sqs
+            .send_message()
+            .queue_url(&self.brand_events_queue_url)
+            .message_body(body);
+        let sent = request.send().await.expect("the queue takes the message");
+        sent.message_id.expect("a message id")
+    }
+
+    /// Waits for a parked message of which that holds, and answers it. Others are left where they are.
+    pub async fn parked(&self, what: &str, is_it: impl Fn(&Message) -> bool) -> Message {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let request = self
+                .sqs
+                .receive_message()
+                .queue_url(&self.brand_events_dlq_url)
+                .max_number_of_messages(10)
+                .visibility_timeout(1)
+                .message_attribute_names("All")
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .wait_time_seconds(1);
+            let received = request.send().await.expect("the queue answers");
+            if let Some(message) = received
+                .messages
+                .unwrap_or_default()
+                .into_iter()
+                .find(&is_it)
+            {
+                return message;
+            }
+        }
+        panic!("no message is parked {what}");
+    }
+}
+
+/// Waits until that answers something.
+pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < until, "in vain: {what}");
+        sleep(LOOK).await;
+    }
+}
+
+/// The text of a parked message's attribute.
+#[must_use]
+pub fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
+    let attributes = message.message_attributes.as_ref();
+    let value = attributes.and_then(|attributes| attributes.get(name));
+    value
+        .and_then(|value| value.string_value.as_deref())
+        .unwrap_or_default()
+}
+
+fn cms_test_client() -> reqwest::Client {
+    // Nothing here is spoken over TLS, for which a client without a provider of its own would have to be given one.
+    reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only([])
+        .build()
+        .expect("a client")
+}
