@@ -2,8 +2,7 @@
 PYTHON ?= python3
 LOCAL := $(PYTHON) infra/local
 
-# The tests that need the stack are ignored by a plain `cargo test`. nextest runs each test in a process of its own, but no
-# doc tests.
+# The tests that need the stack are ignored by a plain `cargo test`. nextest runs no doc tests.
 TESTS := $(if $(shell command -v cargo-nextest),\
 	cargo nextest run --workspace --all-features --run-ignored all,\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
@@ -24,9 +23,9 @@ test: ## run all tests, those of the whole system on a stack of their own
 	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'
 
 lint: ## check the format, the code and the template
+	@$(LOCAL) setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	@$(LOCAL) setup
 	.venv/bin/cfn-lint infra/template.yaml
 
 fmt: ## format the code

@@ -1,13 +1,13 @@
 """The local stack: the application on this machine, without an account and without Docker.
 
-    python3 infra/local setup               make the virtual environment with the tools
-    python3 infra/local build               build the functions and the stub CMS
-    python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
-    python3 infra/local exec [--with-tests] -- COMMAND...
-                                            run a command against a stack of its own, on free ports
-    python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
-    python3 infra/local stop                end a `run` that was left behind
-    python3 infra/local clean               stop, and remove the environment and the stack's files
+python3 infra/local setup               make the virtual environment with the tools
+python3 infra/local build               build the functions and the stub CMS
+python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
+python3 infra/local exec [--with-tests] -- COMMAND...
+                                        run a command against a stack of its own, on free ports
+python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
+python3 infra/local stop                end a `run` that was left behind
+python3 infra/local clean               stop, and remove the environment and the stack's files
 """
 
 import argparse
@@ -20,7 +20,6 @@ sys.dont_write_bytecode = True  # no __pycache__ among the sources
 
 import environment
 import one_at_a_time
-from progress import phase
 from project import ROOT, STATE, VENV, Problem
 
 
@@ -40,7 +39,10 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="infra/local", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, usage="%(prog)s COMMAND"
+        prog="infra/local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s COMMAND",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
     for name in ("setup", "build", "stop", "clean"):

@@ -8,14 +8,21 @@ CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out
 # All in one call, so that each dependency is built once, with one set of features.
 _EXECUTABLES = ("--package", "create-brand", "--package", "sync-brand", "--package", "cms", "--features", "cms/server")
 
-# With the features that the tests ask of the dependencies (tokio/test-util, say): cargo then finds all of it built when it
-# runs the tests. Without this, a quarter of the dependencies is built twice.
+# With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built
+# when it runs the tests. Else a quarter of the dependencies is built twice.
 _EXECUTABLES_AND_TESTS = ("--workspace", "--all-features", "--bins", "--tests")
 
 
 def build(with_tests: bool = False) -> None:
     """Builds with cargo's own progress; a failed build is cargo's to explain."""
     # Cargo as the compiler: to run here, nothing has to be linked for another system.
-    command = ["cargo", "lambda", "build", "--compiler", "cargo", *(_EXECUTABLES_AND_TESTS if with_tests else _EXECUTABLES)]
+    command = [
+        "cargo",
+        "lambda",
+        "build",
+        "--compiler",
+        "cargo",
+        *(_EXECUTABLES_AND_TESTS if with_tests else _EXECUTABLES),
+    ]
     if status := processes.run(command):
         raise Problem(f"build: `{' '.join(command)}` failed (status {status}): see above")

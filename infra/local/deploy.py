@@ -62,7 +62,9 @@ def _create(client: Client, parameters: Mapping[str, str], emulator: Process) ->
 def log_groups(client: Client) -> list[str]:
     """The log groups that the template gives its functions."""
     resources = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    return [resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == "AWS::Logs::LogGroup"]
+    return [
+        resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == "AWS::Logs::LogGroup"
+    ]
 
 
 def _package(s3: Any) -> str:

@@ -1,6 +1,6 @@
-"""What the machine must have, the project's own virtual environment, and the settings of the developer that must not leak in.
+"""What the machine must have, the project's own virtual environment, and what of the developer's must not leak in.
 
-Bare Python gets this far; the rest needs what the environment holds.
+Bare Python gets this far; the rest needs what the virtual environment holds.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import sys
 import tomllib
 
 import processes
+from progress import phase
 from project import HERE, ROOT, VENV, Problem
 
 REQUIREMENTS = HERE / "requirements.txt"
@@ -20,16 +21,27 @@ STAMP = VENV / "complete"  # written last: an environment whose making was cut s
 
 
 def prepare() -> None:
-    """Checks the machine and makes the virtual environment, or makes it anew when its requirements or Python changed."""
+    """Checks the machine and makes the virtual environment, anew when its requirements or Python changed."""
     if missing := [problem for problem in (_rust(), _linker(), _venv_module()) if problem]:
         raise Problem("\n".join(missing))
     wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
     if STAMP.exists() and STAMP.read_text() == wanted:
         return
-    print("setup: installing the local stack's tools into .venv; once, about a minute", file=sys.stderr)
+    with phase("setup", "the local stack's tools into .venv; once, about a minute"):
+        _make(wanted)
+
+
+def _make(wanted: str) -> None:
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        [str(VENV / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)],
+        [
+            str(VENV / "bin" / "pip"),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+            str(REQUIREMENTS),
+        ],
     ):
         if status := processes.run(command):
             raise Problem(f"setup: {' '.join(command[:4])}… failed (status {status}): see above")
@@ -48,7 +60,7 @@ def enter() -> None:
 
 
 def isolate() -> None:
-    """Takes from this process, and so from all it starts, the developer's AWS account and proxies for local addresses."""
+    """Keeps this process, and so all it starts, off the developer's AWS account and off proxies for local addresses."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ |= {

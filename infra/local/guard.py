@@ -1,8 +1,8 @@
 """Runs one command and ends it, with all it started, when whoever asked for it is gone.
 
-A runner that is killed outright (kill -9) cannot stop what it started. So it starts everything through a guard and holds the
-other end of the guard's stdin: when the runner ends, in whatever way, that pipe closes, and the guard ends the command's
-whole process group.
+A runner that is killed outright (kill -9) cannot stop what it started. So it starts everything through a guard and
+holds the other end of the guard's stdin: when the runner ends, in whatever way, that pipe closes, and the guard ends
+the command's whole process group.
 
     python guard.py GRACE COMMAND...    GRACE: seconds between asking (SIGTERM) and killing; 0 kills at once
 """
@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 
 def main(grace: float, command: list[str]) -> int:
@@ -46,10 +47,8 @@ def end_group(child: "subprocess.Popen[bytes]", grace: float) -> None:
     except (subprocess.TimeoutExpired, ProcessLookupError):
         pass
     finally:
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # macOS says "not permitted" of a group of zombies
             os.killpg(child.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # macOS says "not permitted" of a group of zombies
-            pass
         child.wait()
 
 

@@ -1,6 +1,6 @@
 """Following what the functions and the stub CMS log, as lines for a terminal.
 
-The functions' lines come from CloudWatch Logs, which has them when an invocation ends; the stub's come from its output at once.
+The functions' lines come from CloudWatch Logs, which has them when an invocation ends; the stub's from its output.
 """
 
 import json
@@ -18,8 +18,8 @@ _NOT_SHOWN = re.compile(r'(START|END|REPORT|INIT_START) |\{"_aws":')
 class FunctionLog:
     """One log group, read on from where the last reading ended.
 
-    The emulator gives its events no ids, but writes each invocation's lines at once, into a stream of their own: so a stream
-    is read once, and whole.
+    The emulator gives its events no ids, but writes each invocation's lines at once, into a stream of their own: so a
+    stream is read once, and whole.
     """
 
     def __init__(self, logs: Any, group: str) -> None:

@@ -1,7 +1,7 @@
 """One `run` at a time, and how to end it from elsewhere.
 
-The file holds the runner's id; that it is locked says that the runner lives. A lock ends with its process, so nothing goes
-stale, and no foreign process that got the same id is ever stopped.
+The file holds the runner's id; that it is locked says that the runner lives. A lock ends with its process, so nothing
+goes stale, and no foreign process that got the same id is ever stopped.
 """
 
 import fcntl

@@ -21,7 +21,12 @@ class Process(AbstractContextManager["Process"]):
     """A command under a guard (guard.py); leaving its context ends it and all it started."""
 
     def __init__(
-        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None, log: Path | None = None, grace: float = 0
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        log: Path | None = None,
+        grace: float = 0,
     ) -> None:
         self.name = name
         self.log = log
@@ -54,17 +59,19 @@ class Process(AbstractContextManager["Process"]):
         status = self._guard.poll()
         if status is not None:
             last = self.log.read_text(errors="replace").strip().rpartition("\n")[2] if self.log else ""
-            raise Problem(f"{self.name} ended by itself (status {status}): {last}: see {shown(self.log) if self.log else 'above'}")
+            raise Problem(
+                f"{self.name} ended by itself (status {status}): {last}: see {shown(self.log) if self.log else 'above'}"
+            )
 
 
 def run(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
-    """Runs a command to its end, its output here, and returns its exit status. Whatever ends this wait ends the command."""
+    """Runs a command to its end and returns its exit status. Whatever ends this wait ends the command."""
     with Process(command[0], command, env, grace=5) as process:
         return process.wait()
 
 
 def await_that(condition: Callable[[], Found | None], what: str, seconds: float, *needed: Process) -> Found:
-    """The condition's first value that is not None; a problem if that takes too long or a needed process ends meanwhile."""
+    """The condition's first value that is not None; a problem if it takes too long or a needed process ends."""
     deadline = time.monotonic() + seconds
     while (value := condition()) is None:
         for process in needed:

@@ -12,7 +12,7 @@ import deploy
 import processes
 import stack
 from build import build
-from logs import FunctionLog, CmsLog
+from logs import CmsLog, FunctionLog
 from one_at_a_time import only_run
 from progress import phase, timings
 from project import LOGS, STATE, Problem
@@ -64,7 +64,7 @@ def _serve(running: stack.Stack, follower: _Follower) -> None:
     """Shows the logs until told to end, which is how serving is meant to end."""
     try:
         while True:
-            # What the CMS logged before the wait goes behind the invocation that caused it, which is logged when it ends.
+            # What the CMS logged before the wait goes behind the invocation that caused it, logged when that ends.
             before = follower.cms.read()
             time.sleep(0.5)
             follower.show_functions()
@@ -92,7 +92,9 @@ def _create_brand(running: stack.Stack, follower: _Follower) -> dict[str, Any]:
     print(f"http:    POST /admin/brands ← - ({status}) - {(time.monotonic() - start) * 1000:.3f} ms", flush=True)
     if status != 200:
         follower.show_functions()
-        raise Problem(f"the API answered {status} {body.decode(errors='replace')}: see the logs in target/local/logs/run")
+        raise Problem(
+            f"the API answered {status} {body.decode(errors='replace')}: see the logs in target/local/logs/run"
+        )
     brand: dict[str, Any] = json.loads(body)["brand"]
     return brand
 

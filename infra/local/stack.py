@@ -60,17 +60,23 @@ class Stack:
 
 @contextmanager
 def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[Stack]:
-    """Starts and deploys a stack; leaving the context ends it. `state` is for what the emulator writes, `logs` for its log."""
+    """Starts and deploys a stack; leaving the context ends it. `state` is for the emulator's files."""
     for folder in (state, logs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     endpoint, cms_url, cms_api_key = f"http://127.0.0.1:{port}", f"http://{cms_address}", secrets.token_urlsafe(24)
     with (
         Process(
-            "the emulator", [sys.executable, "-m", "ministack"], _emulator_environment(port, endpoint, state), logs / "ministack.log"
+            "the emulator",
+            [sys.executable, "-m", "ministack"],
+            _emulator_environment(port, endpoint, state),
+            logs / "ministack.log",
         ) as emulator,
         Process(
-            "the stub CMS", [str(CMS_STUB)], {"CMS_STUB_ADDRESS": cms_address, "CMS_API_KEY": cms_api_key}, logs / "cms-stub.log"
+            "the stub CMS",
+            [str(CMS_STUB)],
+            _cms_environment(cms_address, cms_api_key),
+            logs / "cms-stub.log",
         ) as cms,
     ):
         with phase("start", f"the emulator on {endpoint}, the stub CMS on {cms_url}"):
@@ -82,6 +88,12 @@ def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[St
         yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client)
 
 
+def _cms_environment(address: str, api_key: str) -> dict[str, str]:
+    # With CMS_STUB_FAULTS the developer has the stub fail from the start.
+    faults = {name: os.environ[name] for name in ("CMS_STUB_FAULTS",) if name in os.environ}
+    return {"CMS_STUB_ADDRESS": address, "CMS_API_KEY": api_key} | faults
+
+
 def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, str]:
     """The emulator's whole environment. The functions inherit it, so it holds nothing of the developer's."""
     return {
@@ -91,6 +103,7 @@ def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, st
         "AWS_LAMBDA_LOG_FORMAT": "JSON",  # on AWS the template's LoggingConfig sets it; the emulator does not
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",  # it listens on every interface otherwise
+        "AUTH": "true",  # enforces the functions' IAM policies: an action that the template forgot fails here, too
         "IOT_MTLS_ENABLED": "0",  # it would listen on a fixed port, 8883
         "TMPDIR": str(state),  # the functions' unpacked code
         "S3_DATA_DIR": str(state / "s3"),

@@ -1,9 +1,17 @@
 //! Delivers a run's message until the run is settled, and judges what is left.
 
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use workflow::{
-    Engine, EngineConfig, EngineError, Invocation, Journal, Outcome, Run, RunId, RunState,
+    Engine, EngineError, Environment, Invocation, Journal, Outcome, Run, RunId, RunState,
 };
 
 use crate::{
@@ -27,7 +35,9 @@ pub(crate) struct Scene {
     pub(crate) journal: Arc<CutJournal>,
     /// After that many deliveries there is no other, if that is limited.
     pub(crate) max_receives: Option<u32>,
-    /// Whether everybody works without the engine's intent, epoch … as a mutant would.
+    /// Before which delivery somebody asks for the run to be cancelled, if anybody does.
+    pub(crate) cancelled: Option<u32>,
+    was_cancelled: Arc<AtomicBool>,
     pub(crate) id: RunId,
 }
 
@@ -40,15 +50,14 @@ impl Scene {
             world,
             journal,
             max_receives: None,
+            cancelled: None,
+            was_cancelled: Arc::default(),
             id: RunId::new("run"),
         }
     }
 
     fn engine(&self) -> Engine<World> {
-        let config = EngineConfig::default();
-        Engine::new(self.journal.clone())
-            .with_environment(Arc::new(self.world.machine.clone()))
-            .with_config(config)
+        Engine::new(self.journal.clone()).with_environment(Arc::new(self.world.machine.clone()))
     }
 
     /// The run's record.
@@ -57,12 +66,23 @@ impl Scene {
         futures::FutureExt::now_or_never(load).unwrap().unwrap()
     }
 
+    /// Asks for the run to be cancelled, now.
+    fn request_cancel(&self) -> impl FnOnce() + Send + 'static {
+        let (journal, machine) = (Arc::clone(&self.journal), self.world.machine.clone());
+        let (id, was_cancelled) = (self.id.clone(), Arc::clone(&self.was_cancelled));
+        move || {
+            let request = Journal::<String>::request_cancel(&*journal, &id, machine.now());
+            let found = futures::FutureExt::now_or_never(request).unwrap().unwrap();
+            let cancelled = found.is_some_and(|run| !run.state.is_over());
+            was_cancelled.fetch_or(cancelled, Ordering::SeqCst);
+        }
+    }
+
     fn worker<'a>(
         &'a self,
         engine: &'a Engine<World>,
         delivery: u32,
     ) -> Pin<Box<dyn Future<Output = Ended> + 'a>> {
-        use workflow::Environment;
         let deadline = Some(self.world.machine.now().plus(INVOCATION));
         let last_chance = self.max_receives.is_some_and(|most| delivery >= most);
         let invocation = Invocation {
@@ -76,6 +96,7 @@ impl Scene {
     /// Delivers the message until the run is settled, with every worker that stands still going on in the end.
     pub(crate) fn settle(&self) -> Result<RunState, String> {
         let engine = self.engine();
+        self.world.machine.on_cancel(self.request_cancel());
         let mut frozen = Vec::new();
         let mut delivery = 0;
         loop {
@@ -85,6 +106,9 @@ impl Scene {
                     "not settled after {DELIVERIES} deliveries: {:?}",
                     self.run()
                 ));
+            }
+            if self.cancelled == Some(delivery) {
+                self.request_cancel()();
             }
             let mut worker = self.worker(&engine, delivery);
             let ended = match self.world.machine.turn(&mut worker) {
@@ -142,6 +166,9 @@ impl Scene {
         let run = self.run().ok_or("nothing is recorded")?;
         if run.state != outcome {
             return Err(format!("answered {outcome}, recorded {}", run.state));
+        }
+        if self.was_cancelled.load(Ordering::SeqCst) && outcome == RunState::Done {
+            return Err("a run that was cancelled is done".to_owned());
         }
         let standing = self.world.standing();
         let expected: Vec<String> = match outcome {

@@ -13,3 +13,19 @@ mod program;
 mod random;
 mod sim;
 mod world;
+
+use std::panic::{self, AssertUnwindSafe};
+
+/// Runs a test without the thousands of messages of steps that panic as planned.
+pub(crate) fn without_planned_panics<T>(test: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str() != Some("as planned") {
+            hook(info);
+        }
+    }));
+    match panic::catch_unwind(AssertUnwindSafe(test)) {
+        Ok(passed) => passed,
+        Err(failed) => panic::resume_unwind(failed),
+    }
+}

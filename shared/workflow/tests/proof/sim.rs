@@ -43,10 +43,12 @@ pub(crate) enum Cut {
     HangAfter,
     /// The step panics before the effect is made.
     PanicBefore,
+    /// Somebody asks for the run to be cancelled while the operation is under way.
+    Cancel,
 }
 
 impl Cut {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::DieBefore,
         Self::DieAfter,
         Self::LoseRequest,
@@ -58,6 +60,7 @@ impl Cut {
         Self::HangBefore,
         Self::HangAfter,
         Self::PanicBefore,
+        Self::Cancel,
     ];
 }
 
@@ -77,6 +80,7 @@ struct State {
     cuts: usize,
     dead: bool,
     frozen: bool,
+    cancel: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// The machine: shared by all workers, of which one runs at a time.
@@ -115,6 +119,11 @@ impl Machine {
     /// How many of them were cut.
     pub(crate) fn cuts(&self) -> usize {
         self.state.lock().unwrap().cuts
+    }
+
+    /// What asks for the run to be cancelled, when that is planned.
+    pub(crate) fn on_cancel(&self, cancel: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().cancel = Some(Box::new(cancel));
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -169,6 +178,13 @@ impl Machine {
                 std::future::pending().await
             }
             Some(Cut::PanicBefore) => panic!("as planned"),
+            Some(Cut::Cancel) => {
+                let cancel = self.state.lock().unwrap().cancel.take();
+                if let Some(cancel) = cancel {
+                    cancel();
+                }
+                (Some(make()), Reply::Fine)
+            }
         }
     }
 
