@@ -102,7 +102,7 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         match announced {
             Ok(Ok(())) => return true,
             Ok(Err(cause)) => {
-                warn!(brand.id = %brand.id, error = telemetry::chain(&cause), "announce_failed")
+                warn!(brand.id = %brand.id, error = telemetry::chain(&cause), "announce_failed");
             }
             Err(_) => warn!(brand.id = %brand.id, error = "no answer in time", "announce_failed"),
         }

@@ -1,5 +1,11 @@
 //! The handler, fed with real events, on a store in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 use std::{
     future::pending,
     sync::{Arc, Mutex},
@@ -201,7 +207,7 @@ async fn every_recorded_create_is_answered_as_medusa_does_or_as_is_recorded_to_b
             Some(body) => body.to_owned(),
             None => format!(
                 "{{\"name\":\"{}\"}}",
-                "n".repeat(case["body_len"].as_u64().unwrap() as usize - 11)
+                "n".repeat(usize::try_from(case["body_len"].as_u64().unwrap()).unwrap() - 11)
             ),
         };
         let (status, body) = answer(

@@ -8,14 +8,14 @@ use cms::Cms;
 use futures::{FutureExt, future::join_all};
 use telemetry::Counts;
 use tracing::{Instrument, error, info, info_span, warn};
-use workflow::{Engine, Invocation, Timestamp};
+use workflow::{Engine, EngineError, Invocation, Timestamp};
 
 use crate::{App, EventType, Failure, Messages, Parked, Poison, event};
 
 /// The longest wait before a message is delivered a second time; it doubles with each further delivery.
 const BACKOFF: Duration = Duration::from_secs(2);
 /// What no wait exceeds.
-const MAX_BACKOFF: Duration = Duration::from_secs(15 * 60);
+const MAX_BACKOFF: Duration = Duration::from_mins(15);
 
 /// The handler, on the engine, what workflows act on, and the queues.
 pub struct SyncBrand<S: BrandStore, C: Cms, M> {
@@ -210,8 +210,9 @@ fn verdict(failure: &Failure, receives: u32) -> Verdict {
             let now = Timestamp::from_millis(brand::Timestamp::now().as_millis());
             postpone(now.until(*until).max(BACKOFF))
         }
-        Failure::Running { until: None } => postpone(backoff(receives)),
-        Failure::Engine(workflow::EngineError::Journal(_)) => postpone(backoff(receives)),
+        Failure::Running { until: None } | Failure::Engine(EngineError::Journal(_)) => {
+            postpone(backoff(receives))
+        }
         Failure::Engine(_) => park("engine"),
     }
 }

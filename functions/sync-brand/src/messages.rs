@@ -42,7 +42,7 @@ pub struct MessagesError(#[source] pub Arc<dyn Error + Send + Sync>);
 /// The most bytes of a reason that are sent along.
 const MAX_REASON: usize = 1024;
 /// The longest time for which SQS keeps a message from being delivered.
-const MAX_WAIT: Duration = Duration::from_secs(12 * 60 * 60);
+const MAX_WAIT: Duration = Duration::from_hours(12);
 
 /// Both queues on SQS.
 #[derive(Clone, Debug)]

@@ -54,13 +54,12 @@ impl<S: BrandStore, C: Cms> Query<App<S, C>> for RetrieveBrand {
 
     async fn fetch(&self, app: &App<S, C>, id: &BrandId) -> Result<Brand, StepError> {
         let brand = app.brands.get(*id).await.map_err(|error| {
-            let message = error.to_string();
             let error_of = if error.is_transient() {
                 StepError::transient
             } else {
                 StepError::permanent
             };
-            error_of(message).with_source(error)
+            error_of("the brand could not be read").with_source(error)
         })?;
         brand.ok_or_else(|| StepError::permanent(format!("brand with id {id} was not found")))
     }
@@ -93,7 +92,7 @@ where
         app.cms
             .create_brand(&in_cms, &call.idempotency_key)
             .await
-            .map_err(step_error)?;
+            .map_err(|error| step_error("the brand could not be created in the CMS", error))?;
         Ok(StepResponse::new(()).undo(brand.id))
     }
 
@@ -109,7 +108,7 @@ where
         app.cms
             .delete_brand(&id, &call.idempotency_key)
             .await
-            .map_err(step_error)
+            .map_err(|error| step_error("the brand could not be deleted from the CMS", error))
     }
 }
 
@@ -140,13 +139,13 @@ where
     }
 }
 
-fn step_error(error: CmsError) -> StepError {
-    let message = error.to_string();
+fn step_error(what: &str, error: CmsError) -> StepError {
     if !error.is_transient() {
-        return StepError::permanent(message);
+        return StepError::permanent(what).with_source(error);
     }
-    let transient = StepError::transient(message);
-    match error.retry_after() {
+    let retry_after = error.retry_after();
+    let transient = StepError::transient(what).with_source(error);
+    match retry_after {
         Some(wait) => transient.with_retry_after(wait),
         None => transient,
     }

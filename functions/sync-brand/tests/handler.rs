@@ -1,5 +1,11 @@
 //! The handler, fed with real events, on everything in memory.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

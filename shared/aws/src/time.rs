@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn the_time_left_is_what_lies_between() {
-        let now = UNIX_EPOCH + Duration::from_millis(1_795_000_000_000);
+        let now = UNIX_EPOCH + Duration::from_secs(1_795_000_000);
         assert_eq!(
             time_left(1_795_000_010_000, now),
             Some(Duration::from_secs(10))

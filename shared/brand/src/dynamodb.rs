@@ -57,9 +57,8 @@ impl BrandStore for DynamoDbBrandStore {
             .set_item(Some(unsynced_item(brand)?))
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match request.send().await {
-            Ok(_) => return Ok(Created::New),
-            Err(error) => error,
+        let Err(error) = request.send().await else {
+            return Ok(Created::New);
         };
         let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
         else {

@@ -11,6 +11,8 @@ pub struct ConfigError {
     problems: Vec<String>,
 }
 
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send>;
+
 /// Reads environment variables and remembers what is wrong with them.
 ///
 /// ```
@@ -29,7 +31,7 @@ pub struct ConfigError {
 /// # }
 /// ```
 pub struct Env {
-    lookup: Box<dyn Fn(&str) -> Option<String> + Send>,
+    lookup: Lookup,
     problems: Vec<String>,
 }
 

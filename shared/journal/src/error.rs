@@ -34,7 +34,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// Source: the table of cancellation reasons in the API reference of TransactWriteItems.
+    /// Source: the table of cancellation reasons in the API reference of `TransactWriteItems`.
     pub(crate) fn of(reason: &CancellationReason) -> Self {
         match reason.code() {
             None | Some("None") => Self::Fine,

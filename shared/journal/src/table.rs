@@ -91,9 +91,8 @@ impl DynamoDbJournal {
         for (name, value) in values {
             request = request.expression_attribute_values(name, value);
         }
-        let error = match request.send().await {
-            Ok(_) => return Ok(Committed::Applied),
-            Err(error) => error,
+        let Err(error) = request.send().await else {
+            return Ok(Committed::Applied);
         };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(refused)) => {
@@ -129,9 +128,8 @@ impl DynamoDbJournal {
             .client
             .transact_write_items()
             .set_transact_items(Some(items));
-        let error = match request.send().await {
-            Ok(_) => return Ok(Committed::Applied),
-            Err(error) => error,
+        let Err(error) = request.send().await else {
+            return Ok(Committed::Applied);
         };
         let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
             error.as_service_error()

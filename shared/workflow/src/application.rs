@@ -8,6 +8,6 @@ pub trait Application: Send + Sync {
     /// transaction that also records the step's result (see [`StepResponse::write`](crate::StepResponse::write)).
     ///
     /// It is whatever the journal can put into a transaction: `TransactWriteItem` for a journal on
-    /// `DynamoDB`. Where steps hand over nothing, take [`std::convert::Infallible`].
+    /// DynamoDB. Where steps hand over nothing, take [`std::convert::Infallible`].
     type Write: Clone + Send + Sync + 'static;
 }

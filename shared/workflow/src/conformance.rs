@@ -361,7 +361,7 @@ impl<S: Subject> Cases<'_, S> {
         let run = self.run("refused");
         match self.commit(&run, Expected::Absent, &writes).await {
             Committed::Rejected { index, reason } => {
-                assert!(index == 1 && !reason.is_empty(), "{index}: {reason}")
+                assert!(index == 1 && !reason.is_empty(), "{index}: {reason}");
             }
             other => panic!("{other:?}"),
         }

@@ -42,11 +42,11 @@ impl Default for EngineConfig {
     /// before that in the last delivery; an invocation without a deadline may take a minute.
     fn default() -> Self {
         Self {
-            retention: Duration::from_secs(30 * 24 * 60 * 60),
+            retention: Duration::from_hours(30 * 24),
             lease_margin: Duration::from_secs(5),
             deadline_margin: Duration::from_secs(1),
             revert_reserve: Duration::from_secs(5),
-            default_time: Duration::from_secs(60),
+            default_time: Duration::from_mins(1),
             journal_retry: RetryPolicy::default(),
         }
     }

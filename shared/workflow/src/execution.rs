@@ -14,7 +14,7 @@ use tracing::{Instrument, debug_span, warn};
 
 use crate::{
     Application, AttemptEnd, Call, Effect, Engine, Json, Phase, Query, RetryPolicy, RunError,
-    RunEvent, RunId, Step, StepError, StepRecord, StepState, Steps, Timestamp,
+    RunEvent, RunId, Step, StepError, StepRecord, StepResponse, StepState, Steps, Timestamp,
     ledger::{Called, Entered, Halt, Ledger, Settled},
 };
 
@@ -261,29 +261,10 @@ impl<'a, A: Application> Execution<'a, A> {
             async move { step.invoke(self.app, input, &call).await }.boxed()
         });
         let failed = match tried.await {
-            Tried::Succeeded(response) => {
-                let undo = response.undo.as_ref().map(Json::of).transpose();
-                let json = Json::of(&response.output).and_then(|output| Ok((output, undo?)));
-                let written =
-                    json.map_err(|error| format!("its answer cannot be written as JSON: {error}"));
-                let noted = written.and_then(|json| {
-                    let mut ledger = self.ledger();
-                    let noted = ledger.complete(
-                        index,
-                        json,
-                        response.writes,
-                        self.now(),
-                        &*self.engine.journal,
-                    );
-                    noted.map_err(|size| {
-                        format!("with its answer, the record of the run would take {size} bytes")
-                    })
-                });
-                match noted {
-                    Ok(()) => return Ok(Some(response.output)),
-                    Err(message) => message,
-                }
-            }
+            Tried::Succeeded(response) => match self.complete(index, response) {
+                Ok(output) => return Ok(Some(output)),
+                Err(message) => message,
+            },
             Tried::Failed(message) => message,
             Tried::GaveUp(error) if self.last_chance => given_up(&error),
             Tried::GaveUp(error) => return Err(self.give_up(name, &error)),
@@ -295,6 +276,32 @@ impl<'a, A: Application> Execution<'a, A> {
         self.ledger()
             .note_error(name, Phase::Invoke, failed, self.now());
         self.skip(index).await.map(|()| None)
+    }
+
+    /// Notes what a step has answered; or answers why that cannot be kept, which makes it a failure.
+    fn complete<S: Step<A>>(
+        &self,
+        index: usize,
+        response: StepResponse<S, A>,
+    ) -> Result<S::Output, String> {
+        let StepResponse {
+            output,
+            undo,
+            writes,
+        } = response;
+        let undo = undo.as_ref().map(Json::of).transpose();
+        let json = Json::of(&output).and_then(|output| Ok((output, undo?)));
+        let json =
+            json.map_err(|error| format!("its answer cannot be written as JSON: {error}"))?;
+        let noted = self
+            .ledger()
+            .complete(index, json, writes, self.now(), &*self.engine.journal);
+        match noted {
+            Ok(()) => Ok(output),
+            Err(size) => Err(format!(
+                "with its answer, the record of the run would take {size} bytes"
+            )),
+        }
     }
 
     /// Goes on without an optional step that failed, once it is taken back.

@@ -23,7 +23,7 @@ use crate::{
 /// How long an invocation may take.
 pub(crate) const INVOCATION: Duration = Duration::from_secs(30);
 /// Longer than any lease.
-const A_LONG_TIME: Duration = Duration::from_secs(60);
+const A_LONG_TIME: Duration = Duration::from_mins(1);
 /// No run takes more deliveries than this, whatever is planned for it.
 const DELIVERIES: u32 = 40;
 
@@ -124,12 +124,10 @@ impl Scene {
                     continue;
                 }
             };
-            match ended {
-                Ok(Outcome::Done(skipped)) => self.finish(&mut frozen, RunState::Done, &skipped)?,
-                Ok(Outcome::Reverted { .. }) => {
-                    self.finish(&mut frozen, RunState::Reverted, &[])?
-                }
-                Ok(Outcome::Failed { .. }) => self.finish(&mut frozen, RunState::Failed, &[])?,
+            let (outcome, skipped) = match ended {
+                Ok(Outcome::Done(skipped)) => (RunState::Done, skipped),
+                Ok(Outcome::Reverted { .. }) => (RunState::Reverted, Vec::new()),
+                Ok(Outcome::Failed { .. }) => (RunState::Failed, Vec::new()),
                 // The message is delivered again, by when the lease of whoever is at it is over.
                 Ok(Outcome::Suspended { .. } | Outcome::Running { .. }) => {
                     self.world.machine.advance(A_LONG_TIME);
@@ -140,7 +138,8 @@ impl Scene {
                     continue;
                 }
                 Err(error) => return Err(format!("error: {error}")),
-            }
+            };
+            self.finish(&mut frozen, outcome, &skipped)?;
             return Ok(self.run().ok_or("nothing is recorded")?.state);
         }
     }

@@ -45,7 +45,7 @@ impl Program {
             for node in nodes {
                 match node {
                     Node::Act(name) | Node::Optional(name) | Node::Mark(name) => {
-                        into.push(format!("{path}{name}"))
+                        into.push(format!("{path}{name}"));
                     }
                     Node::Parallel(branches) => branches
                         .iter()

@@ -3,13 +3,13 @@
 //! `WORKFLOW_CASES` says how many cases are drawn (20,000 where it is not set), and `WORKFLOW_SEED` from which seed (a
 //! new one each time, which is printed).
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use proptest::{
     collection::vec,
     option,
     prelude::*,
-    sample::subsequence,
+    sample::{select, subsequence},
     test_runner::{RngAlgorithm, TestRng, TestRunner},
 };
 use workflow::{Environment, RunState, SystemEnvironment};
@@ -77,7 +77,7 @@ fn named(nodes: Vec<Node>, next: &mut u32) -> Vec<Node> {
 prop_compose! {
     fn case()(
         nodes in nodes(),
-        cuts in vec((0..OPERATIONS, 0..Cut::ALL.len()), 0..6),
+        cuts in vec((0..OPERATIONS, select(&Cut::ALL[..])), 0..6),
         refused in prop_oneof![3 => Just(None), 1 => (0..12_usize, any::<bool>()).prop_map(Some)],
         stuck in subsequence((0..12).collect::<Vec<usize>>(), 0..3),
         is_stuck in prop::bool::weighted(0.1),
@@ -86,7 +86,7 @@ prop_compose! {
     ) -> Case {
         Case {
             program: Program(named(nodes, &mut 0)),
-            plan: cuts.into_iter().map(|(at, cut)| (at, Cut::ALL[cut])).collect(),
+            plan: cuts.into_iter().collect(),
             refused: refused.into_iter().collect(),
             stuck: if is_stuck { stuck } else { Vec::new() },
             max_receives,
@@ -136,18 +136,16 @@ fn whatever_the_workflow_and_the_faults_a_run_is_all_or_nothing_or_names_what_is
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut runner =
             TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-        let mut settled: BTreeMap<&'static str, usize> = BTreeMap::new();
-        let (mut played, mut cuts) = (0, 0);
-        let tally = std::cell::RefCell::new((&mut settled, &mut played, &mut cuts));
+        let tally = RefCell::new((BTreeMap::new(), 0, 0));
         let result = runner.run(&case(), |case| {
             let (state, cut) = play(&case).map_err(TestCaseError::fail)?;
-            let mut tally = tally.borrow_mut();
-            *tally.0.entry(state.as_str()).or_default() += 1;
-            *tally.1 += 1;
-            *tally.2 += cut;
+            let (settled, played, cuts) = &mut *tally.borrow_mut();
+            *settled.entry(state.as_str()).or_insert(0) += 1;
+            *played += 1;
+            *cuts += cut;
             Ok(())
         });
-        drop(tally);
+        let (settled, played, cuts) = tally.into_inner();
         println!("random: {played} cases, {cuts} cuts, settled {settled:?}");
         if let Err(failed) = result {
             panic!("{failed}");

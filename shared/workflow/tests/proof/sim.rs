@@ -166,9 +166,9 @@ impl Machine {
                 (Some(make()), Reply::Fine)
             }
             Some(Cut::FreezeAfter) => {
-                let made = make();
+                let value = make();
                 self.freeze().await;
-                (Some(made), Reply::Fine)
+                (Some(value), Reply::Fine)
             }
             Some(Cut::RefuseBefore) => (None, Reply::Refused),
             Some(Cut::RefuseAfter) => (Some(make()), Reply::Refused),
@@ -280,7 +280,7 @@ impl Environment for Machine {
         Timer::new(self, at).boxed()
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn random(&self) -> u64 {
         let mut z = self
             .random

@@ -20,8 +20,6 @@ struct Effects {
     standing: BTreeMap<String, u32>,
     /// The keys under which something was done. The same key does nothing again, whatever happened since.
     keys: BTreeSet<String>,
-    /// What was undone while it did not stand: an author's compensation must tolerate that, and here it does.
-    acts: u32,
 }
 
 /// The world: shared by all workers, and outlives them.
@@ -56,15 +54,9 @@ impl World {
             .collect()
     }
 
-    /// How often anything was really done or undone.
-    pub(crate) fn acts(&self) -> u32 {
-        self.effects.lock().unwrap().acts
-    }
-
     fn stand(&self, name: &str, key: &str) {
         let mut effects = self.effects.lock().unwrap();
         if effects.keys.insert(key.to_owned()) {
-            effects.acts += 1;
             *effects.standing.entry(name.to_owned()).or_default() += 1;
         }
     }
@@ -86,7 +78,6 @@ impl World {
             let mut effects = self.effects.lock().unwrap();
             // A key that was used undoes nothing again: it may stand anew by then.
             if effects.keys.insert(key.to_owned()) {
-                effects.acts += 1;
                 effects.standing.remove(name);
             }
         };
