@@ -60,7 +60,7 @@ where
 }
 
 #[cfg(test)]
-#[expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::panic, reason = "tests")]
 mod tests {
     use lambda_http::{Body, Response, http::StatusCode};
     use tower::{ServiceBuilder, ServiceExt};
