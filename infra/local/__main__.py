@@ -1,98 +1,14 @@
-"""The local stack: the application on this machine, without an account and without Docker.
+"""Starts the command line, if this Python can: so this file is written as older ones can read it."""
 
-python3 infra/local setup               make the virtual environment with the tools
-python3 infra/local build               build the functions and the stub CMS
-python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
-python3 infra/local exec [--with-tests] -- COMMAND...
-                                        run a command against a stack of its own, on free ports
-python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
-python3 infra/local stop                end a `run` that was left behind
-python3 infra/local clean               stop, and remove the environment and the stack's files
-"""
-
-import argparse
-import os
-import shutil
-import signal
 import sys
+
+if sys.version_info < (3, 11):
+    sys.exit(
+        "Python is %d.%d, 3.11 or newer is needed: PYTHON=python3.12 make run names another" % sys.version_info[:2]
+    )
 
 sys.dont_write_bytecode = True  # no __pycache__ among the sources
 
-import environment
-import one_at_a_time
-from project import ROOT, STATE, VENV, Problem
+from command_line import main  # noqa: E402
 
-
-def main() -> int:
-    """Returns the exit status."""
-    # Told to end by `stop`, or by the end of its terminal, it unwinds as at Ctrl-C, and so stops what it started.
-    for sent in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sent, signal.default_int_handler)
-    try:
-        return _command(_arguments())
-    except Problem as problem:
-        print(problem, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="infra/local",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="%(prog)s COMMAND",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
-    for name in ("setup", "build", "stop", "clean"):
-        commands.add_parser(name)
-    commands.add_parser("run").add_argument("--once", action="store_true", help="end when the brand is shown")
-    execute = commands.add_parser("exec")
-    execute.add_argument("--with-tests", action="store_true", help="build the tests together with the functions")
-    execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
-    return parser.parse_args()
-
-
-def _command(arguments: argparse.Namespace) -> int:
-    match arguments.command:
-        case "stop":
-            one_at_a_time.stop()
-            return 0
-        case "clean":
-            one_at_a_time.stop()
-            for folder in (VENV, STATE):
-                shutil.rmtree(folder, ignore_errors=True)
-            return 0
-
-    os.chdir(ROOT)
-    if not environment.entered():
-        environment.prepare()
-        environment.enter()
-    environment.isolate()
-
-    # These need what only the virtual environment holds.
-    import build
-    import execute
-    import run
-    import stack
-
-    match arguments.command:
-        case "build":
-            build.build()
-        case "run":
-            run.run(arguments.once)
-        case "exec":
-            command = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-            if not command:
-                raise Problem("exec: no command: python3 infra/local exec -- COMMAND...")
-            return execute.execute(command, arguments.with_tests)
-        case "aws":
-            endpoint = f"http://127.0.0.1:{stack.default_port()}"
-            os.execvp("aws", ["aws", "--endpoint-url", endpoint, *arguments.argv])
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -1,8 +1,6 @@
 //! Delivers a run's message until the run is settled, and judges what is left.
 
 use std::{
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +14,7 @@ use workflow::{
 
 use crate::{
     program::Program,
-    sim::{Machine, Turn},
+    sim::{Machine, Turn, Worker},
     world::{CutJournal, World},
 };
 
@@ -78,11 +76,7 @@ impl Scene {
         }
     }
 
-    fn worker<'a>(
-        &'a self,
-        engine: &'a Engine<World>,
-        delivery: u32,
-    ) -> Pin<Box<dyn Future<Output = Ended> + 'a>> {
+    fn worker<'a>(&'a self, engine: &'a Engine<World>, delivery: u32) -> Worker<'a, Ended> {
         let deadline = Some(self.world.machine.now().plus(INVOCATION));
         let last_chance = self.max_receives.is_some_and(|most| delivery >= most);
         let invocation = Invocation {
@@ -147,7 +141,7 @@ impl Scene {
     /// Checks that all is as the outcome says; then lets the workers that stood still go on, and checks again.
     fn finish(
         &self,
-        frozen: &mut Vec<Pin<Box<dyn Future<Output = Ended> + '_>>>,
+        frozen: &mut Vec<Worker<'_, Ended>>,
         outcome: RunState,
         skipped: &[String],
     ) -> Result<(), String> {

@@ -10,6 +10,7 @@
 mod crash_matrix;
 mod driver;
 mod program;
+mod promises;
 mod random;
 mod sim;
 mod world;

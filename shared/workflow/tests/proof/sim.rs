@@ -91,6 +91,9 @@ pub(crate) struct Machine {
     state: Arc<Mutex<State>>,
 }
 
+/// What a worker does: it goes on when it is given a turn.
+pub(crate) type Worker<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// How a worker's turn came out.
 pub(crate) enum Turn<T> {
     Ended(T),
@@ -208,7 +211,7 @@ impl Machine {
     }
 
     /// Lets a worker run until it ends, dies or stands still. The clock goes on when the worker waits for it.
-    pub(crate) fn turn<T>(&self, worker: &mut Pin<Box<dyn Future<Output = T> + '_>>) -> Turn<T> {
+    pub(crate) fn turn<T>(&self, worker: &mut Worker<'_, T>) -> Turn<T> {
         loop {
             if let Poll::Ready(ended) = worker
                 .as_mut()

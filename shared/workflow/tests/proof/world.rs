@@ -117,6 +117,8 @@ impl Application for World {
 pub(crate) struct CutJournal {
     pub(crate) inner: MemoryJournal<String>,
     machine: Machine,
+    /// How large a record may be.
+    pub(crate) max_size: usize,
 }
 
 impl CutJournal {
@@ -126,6 +128,7 @@ impl CutJournal {
         Self {
             inner,
             machine: world.machine.clone(),
+            max_size: usize::MAX,
         }
     }
 }
@@ -158,5 +161,8 @@ impl Journal<String> for CutJournal {
 
     async fn list(&self, query: &RunQuery) -> Result<RunPage, JournalError> {
         Journal::<String>::list(&self.inner, query).await
+    }
+    fn max_size(&self) -> usize {
+        self.max_size
     }
 }
