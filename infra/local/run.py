@@ -113,11 +113,13 @@ def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Followe
 
 
 def _how_to_go_on(running: stack.Stack) -> str:
+    port = f"LOCAL_PORT={os.environ['LOCAL_PORT']} " if "LOCAL_PORT" in os.environ else ""
+    brands = running.outputs["BrandsTableName"]
     return f"""
 Ready. {timings()}
 
   create a brand    curl -H 'Content-Type: application/json' -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
   ask the CMS       curl {running.cms_url}/brands
-  look around       python3 infra/local aws dynamodb scan --table-name {running.outputs["BrandsTableName"]}
+  look around       {port}python3 infra/local aws dynamodb scan --table-name {brands}
   stop              Ctrl-C, or make stop
 """

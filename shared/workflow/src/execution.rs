@@ -10,7 +10,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, Either, select},
 };
-use tracing::{Instrument, debug_span, warn};
+use tracing::{Instrument, info_span, warn};
 
 use crate::{
     Application, AttemptEnd, Call, Effect, Engine, Json, Phase, Query, RetryPolicy, RunError,
@@ -403,7 +403,7 @@ impl<'a, A: Application> Execution<'a, A> {
             });
             let limit = policy.timeout.min(started.until(last_moment));
             let span =
-                debug_span!("attempt", step = task.name, during = ?task.during, attempt = number);
+                info_span!("step", step = task.name, during = ?task.during, attempt = number);
             let work = AssertUnwindSafe(attempt(number))
                 .catch_unwind()
                 .instrument(span);
