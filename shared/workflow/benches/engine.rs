@@ -29,6 +29,7 @@ impl Application for App {
 
 struct Add;
 
+#[expect(clippy::unused_async, reason = "as the work of a step is")]
 async fn add(number: u64) -> u64 {
     black_box(number) + 1
 }
