@@ -17,6 +17,9 @@ const BACKOFF: Duration = Duration::from_secs(2);
 /// What no wait exceeds.
 const MAX_BACKOFF: Duration = Duration::from_mins(15);
 
+/// What is kept of an invocation's time for parking and postponing, once the runs have come to their end.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// The handler, on the engine, what workflows act on, and the queues.
 pub struct SyncBrand<S: BrandStore, C: Cms, M> {
     engine: Engine<App<S, C>>,
@@ -60,7 +63,7 @@ where
     /// Works on a batch, and answers which of its messages are to be delivered again. `deadline` is when the
     /// invocation ends, in milliseconds since the Unix epoch.
     pub async fn handle(&self, batch: SqsEvent, deadline: Option<u64>) -> SqsBatchResponse {
-        let deadline = deadline.map(Timestamp::from_millis);
+        let deadline = deadline.map(|millis| Timestamp::from_millis(millis).minus(ANSWER));
         let worked_on = join_all(batch.records.iter().map(|message| {
             let (id, receives) = (message.message_id.as_deref(), receives(message));
             let span = info_span!("message", message = id, receive = receives);
