@@ -6,7 +6,7 @@ use futures::{
     FutureExt,
     future::{Either, select},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::{
@@ -234,7 +234,12 @@ impl<A: Application> Engine<A> {
                 None => {
                     let run =
                         not_started(id, W::NAME, W::VERSION, json.clone(), self.new_owner(), now);
-                    Box::new(Ledger::fresh(run, self.config.retention))
+                    let ledger = Ledger::fresh(run, self.config.retention);
+                    if let Some(size) = ledger.oversize(&*self.journal) {
+                        let (id, most) = (id.clone(), self.journal.max_size());
+                        return Err(EngineError::TooLarge { id, size, most });
+                    }
+                    Box::new(ledger)
                 }
                 Some(run) => match self.admit::<W>(*run, &json, now)? {
                     Admission::Answer(outcome) => return Ok(outcome),
@@ -379,7 +384,7 @@ impl<A: Application> Execution<'_, A> {
                 None
             }
             RunState::NotStarted | RunState::Invoking => match self.drive(workflow, input).await {
-                Some(output) => self.finish(output).await?,
+                Some(output) => self.finish(W::NAME, output).await,
                 None => None,
             },
             _ => self.revert().await,
@@ -420,30 +425,32 @@ impl<A: Application> Execution<'_, A> {
     }
 
     /// Records that the run is done, together with what its last steps handed over; None if it halted.
-    async fn finish<T: serde::Serialize>(&self, output: T) -> Result<Option<End<T>>, EngineError> {
-        let (id, uncalled) = {
-            let ledger = self.ledger();
-            (
-                ledger.run().id.clone(),
-                ledger.uncalled().map(str::to_owned),
-            )
-        };
+    async fn finish<T: Serialize>(&self, workflow: &str, output: T) -> Option<End<T>> {
+        let uncalled = self.ledger().uncalled().map(str::to_owned);
         if let Some(step) = uncalled {
-            self.ledger().halt(Halt::Definition(format!(
-                "it recorded step {step}, which was not called again"
-            )));
-            return Ok(None);
+            let reason = format!("it recorded step {step}, which was not called again");
+            self.ledger().halt(Halt::Definition(reason));
+            return None;
         }
-        let json = Json::of(&output).map_err(|error| json_error(&id, "output", &error))?;
         if self.ledger().is_done_before() {
-            return Ok(Some(End::Outcome(Outcome::Done(output))));
+            return Some(End::Outcome(Outcome::Done(output)));
         }
-        self.ledger().finish(json);
-        if self.persist().await.is_err() {
-            return Ok(None);
+        let finished = match Json::of(&output) {
+            Ok(json) => self
+                .ledger()
+                .finish(json, &*self.engine.journal)
+                .map_err(|size| {
+                    format!("with its output, the record of the run would take {size} bytes")
+                }),
+            Err(error) => Err(format!("its output cannot be written as JSON: {error}")),
+        };
+        if let Err(message) = finished {
+            self.fail(workflow, message);
+            return None;
         }
+        self.persist().await.ok()?;
         self.ended();
-        Ok(Some(End::Outcome(Outcome::Done(output))))
+        Some(End::Outcome(Outcome::Done(output)))
     }
 
     /// Goes on after a halt: reverts the run where it failed, gives its lease back where it waits, or stops.

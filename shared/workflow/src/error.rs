@@ -197,6 +197,18 @@ pub enum EngineError {
         /// What does not fit.
         reason: String,
     },
+    /// The input alone makes the record of the run too large; nothing is recorded and nothing is done.
+    #[error(
+        "the record of run {id} would take {size} bytes of at most {most}, with room for errors"
+    )]
+    TooLarge {
+        /// The run.
+        id: RunId,
+        /// What it would take.
+        size: usize,
+        /// What the journal takes.
+        most: usize,
+    },
     /// The input, or the stored output, is no JSON of its type.
     #[error("the {what} of run {id} is no JSON of its type: {message}")]
     Json {

@@ -264,7 +264,7 @@ impl<W: Clone> Ledger<W> {
     }
 
     /// How large the record is, if that is too large.
-    fn oversize(&self, journal: &dyn Journal<W>) -> Option<usize> {
+    pub(crate) fn oversize(&self, journal: &dyn Journal<W>) -> Option<usize> {
         let most = journal.max_size();
         let size = if most == usize::MAX {
             0
@@ -375,11 +375,16 @@ impl<W: Clone> Ledger<W> {
         self.done_before && self.persisted.is_none() && self.run.steps.is_empty()
     }
 
-    /// The run is done, with that output.
-    pub(crate) fn finish(&mut self, output: Json) {
-        self.run.state = RunState::Done;
+    /// The run is done, with that output; or answers how large the record would become, if that is too large.
+    pub(crate) fn finish(&mut self, output: Json, journal: &dyn Journal<W>) -> Result<(), usize> {
         self.run.output = Some(output);
+        if let Some(size) = self.oversize(journal) {
+            self.run.output = None;
+            return Err(size);
+        }
+        self.run.state = RunState::Done;
         self.changed();
+        Ok(())
     }
 
     /// The run is being reverted: what its steps handed over is not made, and what could not be taken back
@@ -387,6 +392,8 @@ impl<W: Clone> Ledger<W> {
     pub(crate) fn start_compensating(&mut self) {
         self.run.state = RunState::Compensating;
         self.run.output = None;
+        // It may have been on its way to be suspended when it was cancelled.
+        self.release = false;
         self.handed.clear();
         for step in &mut self.run.steps {
             if step.state == StepState::CompensationFailed {

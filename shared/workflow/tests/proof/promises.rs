@@ -740,6 +740,60 @@ fn a_run_whose_record_would_become_too_large_fails_before_the_step_acts() {
 }
 
 #[test]
+fn an_input_that_is_too_large_is_an_error_and_nothing_is_recorded() {
+    let machine = Machine::new(&[]);
+    let world = World::new(machine.clone());
+    let mut journal = CutJournal::new(&world);
+    journal.max_size = 50_000;
+    let engine: Engine<World> =
+        Engine::new(Arc::new(journal)).with_environment(Arc::new(machine.clone()));
+    let (program, id, input) = (
+        Program(vec![act("a")]),
+        RunId::new("run"),
+        "x".repeat(50_000),
+    );
+    let run = engine.run(&program, &world, &id, &input, Invocation::default());
+    assert!(matches!(
+        run.now_or_never().unwrap(),
+        Err(EngineError::TooLarge { .. })
+    ));
+    assert_eq!(machine.operations(), 0);
+}
+
+#[test]
+fn an_output_that_makes_the_record_too_large_reverts_the_run() {
+    struct Verbose;
+
+    impl Workflow<World> for Verbose {
+        const NAME: &'static str = "verbose";
+        type Input = ();
+        type Output = String;
+
+        fn steps(&self) -> Steps<World> {
+            Steps::new().with(Act)
+        }
+
+        async fn run(&self, flow: &Flow<'_, World>, (): &()) -> Result<String, StepError> {
+            flow.step(&Act, &"a".to_owned()).await?;
+            Ok("x".repeat(50_000))
+        }
+    }
+
+    let machine = Machine::new(&[]);
+    let world = World::new(machine.clone());
+    let mut journal = CutJournal::new(&world);
+    journal.max_size = 50_000;
+    let engine: Engine<World> = Engine::new(Arc::new(journal)).with_environment(Arc::new(machine));
+    let id = RunId::new("run");
+    let run = engine.run(&Verbose, &world, &id, &(), Invocation::default());
+    assert!(matches!(
+        run.now_or_never().unwrap(),
+        Ok(Outcome::Reverted { .. })
+    ));
+    assert!(world.standing().is_empty());
+}
+
+#[test]
 fn an_answer_that_makes_the_record_too_large_fails_the_step_and_takes_it_back() {
     struct Verbose;
 
