@@ -382,6 +382,40 @@ fn the_last_delivery_reverts_what_it_cannot_finish() {
 }
 
 #[test]
+fn the_last_delivery_keeps_time_for_taking_things_back() {
+    let bench = Bench::new(&[(1, Cut::HangAfter)]);
+    let invocation = Invocation {
+        deadline: Some(bench.machine.now().plus(Duration::from_secs(8))),
+        last_chance: true,
+    };
+    let outcome = bench
+        .deliver_in(&Program(vec![act("a")]), &String::new(), invocation)
+        .unwrap();
+    assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+    assert_eq!(bench.standing(), [""; 0]);
+}
+
+#[test]
+fn a_journal_that_stays_away_ends_the_execution_after_a_few_attempts() {
+    let bench = Bench::new(&[
+        (0, Cut::LoseRequest),
+        (1, Cut::LoseRequest),
+        (2, Cut::LoseRequest),
+    ]);
+    let ended = bench.deliver(&Program(vec![act("a")]), &String::new());
+    assert!(
+        matches!(&ended, Err(error) if error.is_transient()),
+        "{ended:?}"
+    );
+    assert_eq!(bench.machine.operations(), 3);
+    assert_eq!(
+        bench.standing(),
+        [""; 0],
+        "nothing is done without its intent on record"
+    );
+}
+
+#[test]
 fn a_wait_that_was_asked_for_is_kept_to_and_reported() {
     let bench = Bench::new(&[]);
     let asked = Duration::from_mins(10);
@@ -423,7 +457,10 @@ fn near_the_deadline_the_run_is_suspended_with_its_lease_given_back() {
         .deliver_in(&Program(vec![act("a")]), &String::new(), invocation)
         .unwrap();
     assert!(matches!(outcome, Outcome::Suspended { .. }), "{outcome:?}");
-    assert!(bench.machine.now() < deadline);
+    assert_eq!(
+        bench.machine.now(),
+        deadline.minus(EngineConfig::default().deadline_margin)
+    );
     assert_eq!(bench.run().lease_until, None);
 }
 
