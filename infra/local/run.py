@@ -27,7 +27,8 @@ def run(once: bool) -> None:
     cms_address = os.environ.get("CMS_STUB_ADDRESS", "127.0.0.1:4600")
     with only_run(), ExitStack() as exits:
         processes.check_port(port, "LOCAL_PORT", "4567")
-        processes.check_port(int(cms_address.rpartition(":")[2]), "CMS_STUB_ADDRESS", "127.0.0.1:4601")
+        cms_port = stack.port("CMS_STUB_ADDRESS", cms_address.rpartition(":")[2])
+        processes.check_port(cms_port, "CMS_STUB_ADDRESS", "127.0.0.1:4601")
         with phase("build", "create-brand, sync-brand, cms-stub"):
             build()
         running = exits.enter_context(stack.started(port, cms_address, STATE / "run", LOGS / "run"))

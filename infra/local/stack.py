@@ -13,11 +13,19 @@ import deploy
 from build import CMS_STUB
 from processes import Process, await_that, get
 from progress import phase
+from project import Problem
 
 
 def default_port() -> int:
     """The port that `run` gives the emulator."""
-    return int(os.environ.get("LOCAL_PORT", "4566"))
+    return port("LOCAL_PORT", os.environ.get("LOCAL_PORT", "4566"))
+
+
+def port(variable: str, text: str) -> int:
+    """The port that an environment variable names."""
+    if not text.isdecimal():
+        raise Problem(f"{variable}: {text!r} is no port")
+    return int(text)
 
 
 @dataclass(frozen=True)
