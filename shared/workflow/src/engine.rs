@@ -543,7 +543,8 @@ impl<A: Application> Execution<'_, A> {
             .last()
             .filter(|_| run.state != RunState::Done)
             .map(ToString::to_string);
-        info!(state = %run.state, attempt = run.attempt, steps = run.steps.len(), error, "run ended");
+        let (state, attempt, steps) = (run.state, run.attempt, run.steps.len());
+        info!(%state, attempt, steps, error, "run ended: {state}");
         let event = RunEvent::Ended {
             workflow: &run.workflow,
             state: run.state,

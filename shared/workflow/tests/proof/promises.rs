@@ -475,6 +475,47 @@ fn while_it_is_worked_on_a_run_is_leased_until_shortly_after_the_deadline() {
 }
 
 #[test]
+fn a_run_that_is_taken_over_is_leased_anew_before_anything_is_done() {
+    // The first delivery is suspended after two attempts. The second finds the run, takes it over, and dies at its first effect.
+    let bench = Bench::new(&[
+        (1, Cut::LoseReply),
+        (2, Cut::LoseReply),
+        (6, Cut::DieBefore),
+    ]);
+    let nodes = [act("a")];
+    assert!(matches!(bench.play(&nodes), Outcome::Suspended { .. }));
+    let suspended = bench.run();
+    bench.play_until_death(&nodes);
+    let taken_over = bench.run();
+    assert_eq!((suspended.epoch, suspended.lease_until), (1, None));
+    assert_eq!(
+        (taken_over.epoch, taken_over.sequence),
+        (2, suspended.sequence + 1)
+    );
+    assert!(taken_over.lease_until.is_some());
+    assert_ne!(taken_over.owner, suspended.owner);
+}
+
+#[test]
+fn what_fails_for_good_outweighs_a_sibling_that_would_wait() {
+    // a is suspended first; then b, which hung meanwhile, is refused.
+    let machine = Machine::new(&[
+        (1, Cut::LoseReply),
+        (3, Cut::HangBefore),
+        (4, Cut::LoseReply),
+        (5, Cut::RefuseBefore),
+    ]);
+    let bench = Bench::of(World::new(machine.clone()), machine);
+    let parallel = Node::Parallel(vec![vec![act("a")], vec![act("b")]]);
+    let outcome = bench.play(&[parallel]);
+    let Outcome::Reverted { cause } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(cause.step, "b");
+    assert_eq!(bench.standing(), [""; 0]);
+}
+
+#[test]
 fn nothing_is_written_before_the_first_effect_and_the_end_is_one_write() {
     // Begin with the intent of a, then a; the intent of b with the result of a, then b; the end with the mark.
     for (nodes, operations) in [
