@@ -691,6 +691,27 @@ fn a_suspended_run_that_is_cancelled_is_reverted_and_not_begun_again() {
 }
 
 #[test]
+fn a_run_that_is_cancelled_while_it_is_being_suspended_is_reverted_under_its_lease() {
+    let plan = [
+        (1, Cut::LoseReply),
+        (2, Cut::LoseReply),
+        (3, Cut::Cancel),
+        (5, Cut::DieBefore),
+    ];
+    let bench = Bench::new(&plan);
+    let journal = Arc::clone(&bench.journal);
+    bench.machine.on_cancel(move || {
+        let id = RunId::new("run");
+        let request = Journal::<String>::request_cancel(&*journal, &id, Timestamp::from_millis(1));
+        assert!(request.now_or_never().unwrap().unwrap().is_some());
+    });
+    bench.play_until_death(&[act("a")]);
+    let run = bench.run();
+    assert_eq!(run.state, RunState::Compensating);
+    assert!(run.lease_until.is_some());
+}
+
+#[test]
 fn a_run_that_is_over_is_not_cancelled() {
     let bench = Bench::new(&[]);
     assert_eq!(bench.cancel(&[act("a")]), None);
