@@ -579,6 +579,43 @@ fn a_duplicate_that_reads_that_all_is_done_costs_no_write() {
 }
 
 #[test]
+fn a_workflow_that_only_reads_is_recorded_as_done_all_the_same() {
+    let bench = Bench::new(&[]);
+    let reading = Reading {
+        answer: Ok(()),
+        is_done: false,
+    };
+    assert_eq!(bench.deliver(&reading, &()).unwrap(), Outcome::Done(()));
+    assert_eq!(bench.run().state, RunState::Done);
+}
+
+#[test]
+fn a_workflow_that_has_done_something_is_recorded_whatever_it_says_it_has_read() {
+    struct Hasty;
+
+    impl Workflow<World> for Hasty {
+        const NAME: &'static str = "hasty";
+        type Input = ();
+        type Output = ();
+
+        fn steps(&self) -> Steps<World> {
+            Steps::new().with(Act)
+        }
+
+        async fn run(&self, flow: &Flow<'_, World>, (): &()) -> Result<(), StepError> {
+            flow.already_done();
+            flow.step_as("m", &crate::program::Mark, &"m".to_owned())
+                .await
+        }
+    }
+
+    let bench = Bench::new(&[]);
+    assert_eq!(bench.deliver(&Hasty, &()).unwrap(), Outcome::Done(()));
+    assert_eq!(bench.run().state, RunState::Done);
+    assert_eq!(bench.standing(), ["m"]);
+}
+
+#[test]
 fn a_read_that_fails_transiently_suspends_the_run_and_leaves_no_record() {
     let bench = Bench::new(&[]);
     let reading = Reading {
@@ -606,6 +643,11 @@ fn a_read_that_fails_for_good_is_recorded_as_the_cause() {
     assert_eq!(
         bench.run().cause().map(ToString::to_string),
         Some("ask: not there".to_owned())
+    );
+    assert_eq!(
+        bench.machine.operations(),
+        1,
+        "there is nothing to take back"
     );
 }
 
