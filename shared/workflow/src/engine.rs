@@ -1,56 +1,19 @@
 //! The engine: runs workflows, durably.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt,
-    future::{Either, select},
-};
-use serde::{Serialize, de::DeserializeOwned};
-use tracing::{Instrument, info, info_span, warn};
+use serde::de::DeserializeOwned;
+use tracing::{Instrument, info_span};
 
 use crate::{
-    Application, EngineError, Environment, Flow, Journal, JournalError, Json, Observer, Phase,
-    RetryPolicy, Run, RunError, RunEvent, RunId, RunPage, RunQuery, RunState, StepError,
-    SystemEnvironment, Timestamp, Workflow,
-    execution::{Execution, Halted, panic_message},
-    ledger::{Halt, Ledger, not_started},
+    Application, EngineConfig, EngineError, Environment, Journal, JournalError, Json, Observer,
+    Phase, Run, RunError, RunEvent, RunId, RunPage, RunQuery, RunState, SystemEnvironment,
+    Timestamp, Workflow,
+    conduct::End,
+    execution::Execution,
+    ledger::{Ledger, not_started},
     observer::Unobserved,
 };
-
-/// The engine's settings.
-#[derive(Clone, Debug)]
-pub struct EngineConfig {
-    /// How long a run that is over stays in the journal. A duplicate that comes later than that finds nothing,
-    /// so it is to exceed the time that the queue keeps a message by far.
-    pub retention: Duration,
-    /// By how much a run's lease outlives the invocation's deadline. It covers the difference of two workers'
-    /// clocks, and the time in which a request that was given up may still take effect.
-    pub lease_margin: Duration,
-    /// How long before the invocation's deadline the last attempt ends, so that what there is can still be recorded.
-    pub deadline_margin: Duration,
-    /// How much of the last delivery's time is kept for taking things back.
-    pub revert_reserve: Duration,
-    /// How long an invocation may take of which the deadline is not known.
-    pub default_time: Duration,
-    /// How a write to the journal is tried.
-    pub journal_retry: RetryPolicy,
-}
-
-impl Default for EngineConfig {
-    /// Records are kept for 30 days; leases outlive the deadline by 5 s; attempts end 1 s before it, and 5 s
-    /// before that in the last delivery; an invocation without a deadline may take a minute.
-    fn default() -> Self {
-        Self {
-            retention: Duration::from_hours(30 * 24),
-            lease_margin: Duration::from_secs(5),
-            deadline_margin: Duration::from_secs(1),
-            revert_reserve: Duration::from_secs(5),
-            default_time: Duration::from_mins(1),
-            journal_retry: RetryPolicy::default(),
-        }
-    }
-}
 
 /// What the engine is to know of the invocation that it works in.
 #[derive(Clone, Copy, Debug, Default)]
@@ -98,13 +61,6 @@ pub struct Engine<A: Application> {
     pub(crate) environment: Arc<dyn Environment>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) config: EngineConfig,
-}
-
-/// Where an execution leads.
-enum End<T> {
-    Outcome(Outcome<T>),
-    /// The run had been begun before: as it stands.
-    Found(Box<Run>),
 }
 
 enum Admission<T, W> {
@@ -350,7 +306,7 @@ fn stored_output<T: DeserializeOwned>(run: &Run) -> Result<T, EngineError> {
 }
 
 /// Why a run that was reverted, was.
-fn cause(run: &Run) -> RunError {
+pub(crate) fn cause(run: &Run) -> RunError {
     run.cause().cloned().unwrap_or_else(|| RunError {
         step: run.workflow.clone(),
         during: Phase::Invoke,
@@ -358,197 +314,4 @@ fn cause(run: &Run) -> RunError {
         attempt: run.attempt,
         at: run.updated_at,
     })
-}
-
-impl<A: Application> Execution<'_, A> {
-    /// Takes the run as far as it goes.
-    async fn conduct<W: Workflow<A>>(
-        &self,
-        workflow: &W,
-        input: &W::Input,
-    ) -> Result<End<W::Output>, EngineError> {
-        let is_taken_over = self.ledger().is_recorded();
-        if is_taken_over && self.persist().await.is_err() {
-            return self.halted().await;
-        }
-        let (state, is_cancelled) = {
-            let ledger = self.ledger();
-            (
-                ledger.run().state,
-                ledger.run().cancel_requested_at.is_some(),
-            )
-        };
-        let end = match state {
-            RunState::NotStarted | RunState::Invoking if is_cancelled => {
-                self.ledger().halt(Halt::Cancelled);
-                None
-            }
-            RunState::NotStarted | RunState::Invoking => match self.drive(workflow, input).await {
-                Some(output) => self.finish(W::NAME, output).await,
-                None => None,
-            },
-            _ => self.revert().await,
-        };
-        match end {
-            Some(end) => Ok(end),
-            None => self.halted().await,
-        }
-    }
-
-    /// Runs the workflow; None if it halted.
-    async fn drive<W: Workflow<A>>(&self, workflow: &W, input: &W::Input) -> Option<W::Output> {
-        let flow = Flow::outermost(self);
-        let work = AssertUnwindSafe(workflow.run(&flow, input)).catch_unwind();
-        // Steps end by themselves at the last moment. This ends what a workflow awaits beside them.
-        let grace = self.engine.config.deadline_margin / 2;
-        let time = self
-            .now()
-            .until(self.last_moment(Phase::Invoke).plus(grace));
-        let answered = match select(std::pin::pin!(work), self.engine.environment.sleep(time)).await
-        {
-            Either::Left((Ok(answered), _)) => answered,
-            Either::Left((Err(panic), _)) => Err(StepError::permanent(format!(
-                "it panicked: {}",
-                panic_message(&*panic)
-            ))),
-            Either::Right(_) => Err(StepError::transient("no time is left in this invocation")),
-        };
-        if self.ledger().halted().is_some() {
-            return None;
-        }
-        match answered {
-            Ok(output) => return Some(output),
-            Err(error) if error.is_permanent() => self.fail(W::NAME, error.chain()),
-            Err(error) => self.give_up(W::NAME, &error),
-        };
-        None
-    }
-
-    /// Records that the run is done, together with what its last steps handed over; None if it halted.
-    async fn finish<T: Serialize>(&self, workflow: &str, output: T) -> Option<End<T>> {
-        let uncalled = self.ledger().uncalled().map(str::to_owned);
-        if let Some(step) = uncalled {
-            let reason = format!("it recorded step {step}, which was not called again");
-            self.ledger().halt(Halt::Definition(reason));
-            return None;
-        }
-        if self.ledger().is_done_before() {
-            return Some(End::Outcome(Outcome::Done(output)));
-        }
-        let finished = match Json::of(&output) {
-            Ok(json) => self
-                .ledger()
-                .finish(json, &*self.engine.journal)
-                .map_err(|size| {
-                    format!("with its output, the record of the run would take {size} bytes")
-                }),
-            Err(error) => Err(format!("its output cannot be written as JSON: {error}")),
-        };
-        if let Err(message) = finished {
-            self.fail(workflow, message);
-            return None;
-        }
-        self.persist().await.ok()?;
-        self.ended();
-        Some(End::Outcome(Outcome::Done(output)))
-    }
-
-    /// Goes on after a halt: reverts the run where it failed, gives its lease back where it waits, or stops.
-    async fn halted<T>(&self) -> Result<End<T>, EngineError> {
-        loop {
-            let halt = self.ledger().take_halt();
-            match halt {
-                Some(Halt::Failed { step, message }) => {
-                    self.note_error(&step, Phase::Invoke, message);
-                    if let Some(end) = self.revert().await {
-                        return Ok(end);
-                    }
-                }
-                Some(Halt::Cancelled) => {
-                    let workflow = self.ledger().run().workflow.clone();
-                    self.note_error(&workflow, Phase::Invoke, "the run was cancelled".to_owned());
-                    if let Some(end) = self.revert().await {
-                        return Ok(end);
-                    }
-                }
-                Some(Halt::Suspended {
-                    step,
-                    message,
-                    retry_after,
-                }) => {
-                    let during = match self.ledger().run().state {
-                        RunState::Compensating => Phase::Compensate,
-                        _ => Phase::Invoke,
-                    };
-                    let cause = self.note_error(&step, during, message);
-                    if self.give_back().await.is_ok() {
-                        self.ended();
-                        return Ok(End::Outcome(Outcome::Suspended { cause, retry_after }));
-                    }
-                }
-                Some(Halt::Definition(reason)) => {
-                    if self.give_back().await.is_ok() {
-                        let id = self.ledger().run().id.clone();
-                        return Err(EngineError::Definition { id, reason });
-                    }
-                }
-                Some(Halt::Found(run)) => return Ok(End::Found(run)),
-                Some(Halt::Journal(error)) => return Err(error.into()),
-                Some(Halt::LeaseLost) | None => {
-                    warn!("another worker has taken the run over");
-                    return Ok(End::Outcome(Outcome::Running { until: None }));
-                }
-            }
-        }
-    }
-
-    /// Reverts the run; None if it halted.
-    async fn revert<T>(&self) -> Option<End<T>> {
-        let state = self.unwind().await.ok()?;
-        self.ended();
-        let ledger = self.ledger();
-        let cause = cause(ledger.run());
-        Some(End::Outcome(match state {
-            RunState::Failed => {
-                let leftovers = ledger
-                    .run()
-                    .leftovers()
-                    .map(|step| step.name.clone())
-                    .collect();
-                Outcome::Failed { cause, leftovers }
-            }
-            _ => Outcome::Reverted { cause },
-        }))
-    }
-
-    /// Gives the lease back, with all progress recorded. Of a run that has not begun there is nothing to keep.
-    async fn give_back(&self) -> Result<(), Halted> {
-        let is_recorded = {
-            let mut ledger = self.ledger();
-            ledger.suspend();
-            ledger.is_recorded()
-        };
-        if is_recorded {
-            self.persist().await
-        } else {
-            Ok(())
-        }
-    }
-
-    fn ended(&self) {
-        let ledger = self.ledger();
-        let run = ledger.run();
-        let error = run
-            .errors
-            .last()
-            .filter(|_| run.state != RunState::Done)
-            .map(ToString::to_string);
-        let (state, attempt, steps) = (run.state, run.attempt, run.steps.len());
-        info!(%state, attempt, steps, error, "run ended: {state}");
-        let event = RunEvent::Ended {
-            workflow: &run.workflow,
-            state: run.state,
-        };
-        self.engine.observer.observe(&event);
-    }
 }

@@ -134,6 +134,10 @@
 //! replaces the record as a whole; workflows of hundreds of steps are better cut into several.
 
 mod application;
+mod attempts;
+mod calls;
+mod conduct;
+mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod engine;
@@ -152,7 +156,8 @@ mod unwind;
 mod workflow;
 
 pub use application::Application;
-pub use engine::{Engine, EngineConfig, Invocation, Outcome};
+pub use config::EngineConfig;
+pub use engine::{Engine, Invocation, Outcome};
 pub use environment::{Environment, SystemEnvironment, Timestamp};
 pub use error::{EngineError, JournalError, Phase, RunError, StepError};
 pub use flow::Flow;

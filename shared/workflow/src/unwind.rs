@@ -4,7 +4,8 @@ use futures::future::join_all;
 
 use crate::{
     Application, Phase, RunState, StepState, Timestamp,
-    execution::{Execution, Halted, Tried},
+    attempts::Tried,
+    execution::{Execution, Halted},
     ledger::Halt,
 };
 

@@ -5,7 +5,7 @@
 //! only before the first; no fence in the journal; the epoch not raised, or not looked at; a takeover that is not recorded; the
 //! lease not looked at; the step that failed, or one in doubt, not compensated; oldest first; reverting not recorded before
 //! compensating; an idempotency key without the run's attempt; writes that were handed over recorded as made; a write of
-//! which the reply was lost not recognised; a worker whose time is over taking over. A run of cargo-mutants over `ledger.rs` (with
+//! which the reply was lost not recognised; a worker whose time is over taking over. A run of cargo-mutants over the ledger (with
 //! `-- --test proof -- --skip crash_matrix`) was broken off after 70 of its mutants; of those that survived, what mattered has
 //! a promise by now. What is left changes no outcome: which of two equal halts is kept, whether a step is tried again beside a
 //! sibling that waits, a write too many before a revert of nothing, and by one byte how large a record may be.
