@@ -1,5 +1,7 @@
 //! The journal's table.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
@@ -28,7 +30,7 @@ pub struct DynamoDbJournal {
     table: String,
 }
 
-/// The condition under which the record of a run may be replaced, with the values that it names.
+/// The condition under which the record of a run may be replaced, with the names and values in it.
 ///
 /// Two workers may be at a run at once:
 ///
@@ -40,7 +42,8 @@ pub struct DynamoDbJournal {
 /// and whoever asks for a run to be cancelled holds no lease at all, so that his mark is part of the condition.
 struct Condition {
     expression: &'static str,
-    values: Vec<(&'static str, AttributeValue)>,
+    names: Option<HashMap<String, String>>,
+    values: Option<Item>,
 }
 
 impl Condition {
@@ -48,7 +51,8 @@ impl Condition {
         let Expected::At(fence) = expected else {
             return Self {
                 expression: "attribute_not_exists(id)",
-                values: Vec::new(),
+                names: None,
+                values: None,
             };
         };
         let number = |number: u64| AttributeValue::N(number.to_string());
@@ -58,10 +62,14 @@ impl Condition {
             } else {
                 "epoch = :epoch AND #sequence = :sequence AND attribute_not_exists(cancel_requested_at)"
             },
-            values: vec![
-                (":epoch", number(fence.epoch)),
-                (":sequence", number(fence.sequence)),
-            ],
+            names: Some(HashMap::from([(
+                "#sequence".to_owned(),
+                "sequence".to_owned(),
+            )])),
+            values: Some(Item::from([
+                (":epoch".to_owned(), number(fence.epoch)),
+                (":sequence".to_owned(), number(fence.sequence)),
+            ])),
         }
     }
 }
@@ -77,20 +85,16 @@ impl DynamoDbJournal {
     }
 
     async fn put(&self, run: &Run, expected: Expected) -> Result<Committed, JournalError> {
-        let Condition { expression, values } = Condition::of(expected);
-        let mut request = self
+        let condition = Condition::of(expected);
+        let request = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item_of(run)?))
-            .condition_expression(expression)
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names)
+            .set_expression_attribute_values(condition.values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if !values.is_empty() {
-            request = request.expression_attribute_names("#sequence", "sequence");
-        }
-        for (name, value) in values {
-            request = request.expression_attribute_values(name, value);
-        }
         let Err(error) = request.send().await else {
             return Ok(Committed::Applied);
         };
@@ -108,18 +112,14 @@ impl DynamoDbJournal {
         expected: Expected,
         writes: &[TransactWriteItem],
     ) -> Result<Committed, JournalError> {
-        let Condition { expression, values } = Condition::of(expected);
-        let mut put = Put::builder()
+        let condition = Condition::of(expected);
+        let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item_of(run)?))
-            .condition_expression(expression)
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(condition.names)
+            .set_expression_attribute_values(condition.values)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if !values.is_empty() {
-            put = put.expression_attribute_names("#sequence", "sequence");
-        }
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, value);
-        }
         let put = put.build().map_err(JournalError::refused)?;
         let mut items = vec![TransactWriteItem::builder().put(put).build()];
         items.extend_from_slice(writes);

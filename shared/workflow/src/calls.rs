@@ -132,8 +132,7 @@ impl<A: Application> Execution<'_, A> {
         if !optional {
             return Err(self.fail(name, failed));
         }
-        self.ledger()
-            .note_error(name, Phase::Invoke, failed, self.now());
+        self.note_error(name, Phase::Invoke, failed);
         self.skip(index).await.map(|()| None)
     }
 
@@ -165,10 +164,12 @@ impl<A: Application> Execution<'_, A> {
 
     /// Goes on without an optional step that failed, once it is taken back.
     async fn skip(&self, index: usize) -> Result<(), StepError> {
-        let compensated = self
-            .ledger()
-            .step(index)
-            .is_some_and(|step| step.compensated);
+        let Some(StepRecord {
+            name, compensated, ..
+        }) = self.step_record(index)
+        else {
+            return Ok(());
+        };
         if compensated {
             // The journal must know that the step has failed before it is taken back: an execution that takes over
             // would invoke it again otherwise, with an idempotency key that has been used up.
@@ -176,19 +177,9 @@ impl<A: Application> Execution<'_, A> {
             match self.compensate(index).await {
                 Tried::Succeeded(()) => {}
                 Tried::Failed(message) => {
-                    let name = self
-                        .step_record(index)
-                        .map(|step| step.name)
-                        .unwrap_or_default();
                     return Err(self.fail(&name, format!("it could not be taken back: {message}")));
                 }
-                Tried::GaveUp(error) => {
-                    let name = self
-                        .step_record(index)
-                        .map(|step| step.name)
-                        .unwrap_or_default();
-                    return Err(self.give_up(&name, &error));
-                }
+                Tried::GaveUp(error) => return Err(self.give_up(&name, &error)),
             }
         }
         self.ledger()
