@@ -1,12 +1,15 @@
 //! POST /admin/brands: stores a brand and announces it, with one request each.
 //!
-//! The brand is acknowledged once it is stored. That it is not announced yet is part of its row, so an announcement that
-//! fails is made up for later, and never fails the request.
+//! The brand is acknowledged once it is stored. That it is still to be synced is part of its row, so an announcement that
+//! fails is made up for later, and never fails the request. A client that is in doubt whether its request was carried out
+//! repeats it under the same `Idempotency-Key`, and gets the brand of the first.
 
 use std::time::{Duration, SystemTime};
 
 use admin_api::{ApiError, BrandResponse, CreateBrandRequest};
-use brand::{Brand, BrandEvents, BrandName, BrandStore, Created, InvalidBrandName, Timestamp};
+use brand::{
+    Brand, BrandEvents, BrandName, BrandStore, Created, IdempotencyKey, InvalidBrandName, Timestamp,
+};
 use lambda_http::{Body, Request, RequestExt, Response, tracing};
 use telemetry::Counts;
 use tokio::time::timeout;
@@ -48,36 +51,55 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         let CreateBrandRequest { name } = CreateBrandRequest::parse(request.body())?;
         let name =
             BrandName::parse(name).map_err(|invalid| ApiError::InvalidData(message(invalid)))?;
+        let key = idempotency_key(request)?;
         let deadline = Deadline::of(request);
         let brand = Brand::new(name, Timestamp::now());
-        let brand = self.store(brand, &deadline).await?;
-        counts.add("created");
-        info!(brand.id = %brand.id, "brand created");
-        if self.announce(&brand, &deadline).await {
-            counts.add("announced");
-        } else {
-            counts.add("announce_failed");
+        let stored = match &key {
+            Some(key) => self.store(brand.under(key), &deadline).await?,
+            None => self.store(brand, &deadline).await?,
+        };
+        let brand = match stored {
+            Stored::New(brand) => {
+                counts.add("created");
+                info!(brand.id = %brand.id, "brand created");
+                brand
+            }
+            Stored::Before(brand) => {
+                counts.add("repeated");
+                info!(brand.id = %brand.id, "brand created before");
+                brand
+            }
+            Stored::Another(brand) if key.is_some() => {
+                info!(brand.id = %brand.id, "idempotency key used for another brand");
+                return Err(ApiError::Conflict(
+                    "The Idempotency-Key was used with another request body".to_owned(),
+                ));
+            }
+            Stored::Another(brand) => {
+                error!(brand.id = %brand.id, "a new brand's id is taken");
+                return Err(ApiError::Unknown);
+            }
+        };
+        // Whoever made the first request may have died before this.
+        if brand.is_to_be_synced() {
+            let announced = self.announce(&brand, &deadline).await;
+            counts.add(if announced {
+                "announced"
+            } else {
+                "announce_failed"
+            });
         }
         admin_api::json(&Answer::of(brand))
     }
 
-    async fn store(&self, brand: Brand, deadline: &Deadline) -> Result<Brand, ApiError> {
-        let stored = timeout(deadline.time_left(), self.brands.create(&brand)).await;
-        match stored {
-            Ok(Ok(Created::New)) => Ok(brand),
-            // Its own row, written by an attempt whose reply was lost. It may be synced by now, so it is compared without that.
-            Ok(Ok(Created::Existing(stored)))
-                if (Brand {
-                    synced_at: None,
-                    ..*stored.clone()
-                }) == brand =>
-            {
-                Ok(*stored)
+    async fn store(&self, brand: Brand, deadline: &Deadline) -> Result<Stored, ApiError> {
+        match timeout(deadline.time_left(), self.brands.create(&brand)).await {
+            Ok(Ok(Created::New)) => Ok(Stored::New(brand)),
+            // It was stored by the same request: by a repetition of the client's, or by the SDK's where a reply was lost.
+            Ok(Ok(Created::Existing(found))) if found.request == brand.request => {
+                Ok(Stored::Before(*found))
             }
-            Ok(Ok(Created::Existing(stored))) => {
-                error!(brand.id = %stored.id, "a new brand's id is taken");
-                Err(ApiError::Unknown)
-            }
+            Ok(Ok(Created::Existing(found))) => Ok(Stored::Another(*found)),
             Ok(Err(cause)) => {
                 error!(
                     error = telemetry::chain(&cause),
@@ -96,7 +118,7 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
     async fn announce(&self, brand: &Brand, deadline: &Deadline) -> bool {
         let announced = timeout(
             deadline.time_left().min(ANNOUNCE),
-            self.events.brand_created(brand),
+            self.events.announce(brand),
         )
         .await;
         match announced {
@@ -108,6 +130,30 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         }
         false
     }
+}
+
+/// What was found or left under the id of a new brand.
+enum Stored {
+    /// The new brand.
+    New(Brand),
+    /// The brand that an earlier request of the same body stored, as it stands.
+    Before(Brand),
+    /// A brand that was created from another body.
+    Another(Brand),
+}
+
+/// The key that names the request, if the client gave one.
+fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, ApiError> {
+    let Some(key) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    let caller = "anonymous";
+    let parsed = IdempotencyKey::parse(caller, key.as_bytes());
+    parsed.map(Some).map_err(|invalid| {
+        ApiError::InvalidData(format!(
+            "Invalid request: header 'Idempotency-Key': {invalid}"
+        ))
+    })
 }
 
 /// When an invocation must have answered.

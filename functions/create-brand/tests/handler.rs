@@ -12,7 +12,8 @@ use std::{
 };
 
 use brand::{
-    Brand, BrandEvents, BrandStore, Created, EventError, MemoryBrandStore, StoreError, Timestamp,
+    Brand, BrandEvents, BrandId, BrandStore, BrandVersion, Created, EventError, GivenUp,
+    MemoryBrandStore, StoreError, SyncFailure, Timestamp,
 };
 use create_brand::CreateBrand;
 use lambda_http::{Body, Request, Response, http::StatusCode, request::from_str};
@@ -38,7 +39,7 @@ struct Events {
 }
 
 impl BrandEvents for Events {
-    async fn brand_created(&self, brand: &Brand) -> Result<(), EventError> {
+    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
         match self.announcing {
             Announcing::Works => self.announced.lock().unwrap().push(brand.clone()),
             Announcing::Fails => {
@@ -48,45 +49,75 @@ impl BrandEvents for Events {
         }
         Ok(())
     }
+
+    async fn announce_all(&self, _: &[Brand]) -> Vec<Result<(), EventError>> {
+        unreachable!("one brand is announced at a time")
+    }
 }
 
-/// A store whose table is away.
-struct NoStore;
+/// A store in memory, with a fault.
+struct Faulty(MemoryBrandStore, Fault);
 
-impl BrandStore for NoStore {
-    type Write = ();
-
-    async fn create(&self, _: &Brand) -> Result<Created, StoreError> {
-        Err(StoreError::Unavailable(Arc::new(std::io::Error::other(
-            "secret detail",
-        ))))
-    }
-
-    async fn get(&self, _: brand::BrandId) -> Result<Option<Brand>, StoreError> {
-        Ok(None)
-    }
-
-    fn mark_synced(&self, _: &Brand, _: Timestamp) {}
+enum Fault {
+    /// The table is away.
+    Away,
+    /// It stores, and loses the reply, so that the request is repeated.
+    LosesReply,
 }
 
-/// A store that stores, and loses the reply, so that the request is repeated.
-struct RepeatingStore(MemoryBrandStore);
-
-impl BrandStore for RepeatingStore {
+impl BrandStore for Faulty {
     type Write = <MemoryBrandStore as BrandStore>::Write;
 
+    const SHARDS: u8 = MemoryBrandStore::SHARDS;
+
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
-        self.0.create(brand).await?;
-        self.0.create(brand).await
+        match self.1 {
+            Fault::Away => Err(StoreError::Unavailable(Arc::new(std::io::Error::other(
+                "secret detail",
+            )))),
+            Fault::LosesReply => {
+                self.0.create(brand).await?;
+                self.0.create(brand).await
+            }
+        }
     }
 
-    async fn get(&self, id: brand::BrandId) -> Result<Option<Brand>, StoreError> {
+    async fn get(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
         self.0.get(id).await
     }
 
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write {
         self.0.mark_synced(brand, at)
     }
+
+    async fn give_up_sync(
+        &self,
+        brand: BrandVersion,
+        failure: &SyncFailure,
+    ) -> Result<GivenUp, StoreError> {
+        self.0.give_up_sync(brand, failure).await
+    }
+
+    async fn to_announce(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Result<Brand, StoreError>>, StoreError> {
+        self.0.to_announce(shard, now, limit).await
+    }
+
+    async fn announced(&self, brand: BrandVersion, again: Timestamp) -> Result<(), StoreError> {
+        self.0.announced(brand, again).await
+    }
+}
+
+/// A request of that body, under an idempotency key.
+fn under_key(key: &str, body: &str) -> Request {
+    let mut event: Value = serde_json::from_str(EVENT).unwrap();
+    event["body"] = body.into();
+    event["headers"]["idempotency-key"] = key.into();
+    from_str(&event.to_string()).unwrap()
 }
 
 fn request_with(body: &str) -> Request {
@@ -121,7 +152,7 @@ async fn a_brand_is_stored_announced_and_answered_in_medusas_shape() {
     let (brands, events) = (MemoryBrandStore::new(), Events::default());
     let (status, body) = answer(brands.clone(), events.clone(), from_str(EVENT).unwrap()).await;
     assert_eq!(status, StatusCode::OK);
-    let id: brand::BrandId = body["brand"]["id"].as_str().unwrap().parse().unwrap();
+    let id: BrandId = body["brand"]["id"].as_str().unwrap().parse().unwrap();
     let stored = brands.get(id).await.unwrap().unwrap();
     let expected = json!({ "brand": {
         "id": id,
@@ -162,16 +193,82 @@ async fn a_hanging_announcement_does_not_fail_the_request() {
 #[tokio::test]
 async fn a_reply_that_is_lost_does_not_make_a_second_brand() {
     let (brands, events) = (MemoryBrandStore::new(), Events::default());
-    let repeating = RepeatingStore(brands);
+    let repeating = Faulty(brands, Fault::LosesReply);
     let (status, body) = answer(repeating, events.clone(), from_str(EVENT).unwrap()).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(events.announced.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
+async fn a_request_that_is_repeated_under_its_key_gets_the_brand_of_the_first() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let create = || {
+        answer(
+            brands.clone(),
+            events.clone(),
+            under_key("k", r#"{"name":"Acme"}"#),
+        )
+    };
+    let (status, first) = create().await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(create().await, (StatusCode::OK, first.clone()));
+    // The first may not have come to announcing it; an event that comes twice has the effect of one.
+    assert_eq!(events.announced.lock().unwrap().len(), 2);
+
+    let id: BrandId = first["brand"]["id"].as_str().unwrap().parse().unwrap();
+    let synced = brands.mark_synced(&brands.get(id).await.unwrap().unwrap(), Timestamp::now());
+    brands.transact(&[synced]).unwrap();
+    assert_eq!(create().await, (StatusCode::OK, first));
+    assert_eq!(events.announced.lock().unwrap().len(), 2, "it is synced");
+}
+
+#[tokio::test]
+async fn two_requests_at_once_under_one_key_make_one_brand() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let create = || {
+        answer(
+            brands.clone(),
+            events.clone(),
+            under_key("k", r#"{"name":"Acme"}"#),
+        )
+    };
+    let ((one, first), (other, second)) = tokio::join!(create(), create());
+    assert_eq!((one, other), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_a_conflict_in_medusas_shape() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let create = |body| answer(brands.clone(), events.clone(), under_key("k", body));
+    create(r#"{"name":"Acme"}"#).await;
+    let (status, body) = create(r#"{"name":"Globex"}"#).await;
+    let expected = json!({
+        "code": "invalid_state_error",
+        "type": "conflict",
+        "message": "The Idempotency-Key was used with another request body",
+    });
+    assert_eq!((status, body), (StatusCode::CONFLICT, expected));
+    assert_eq!(events.announced.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_refused_and_nothing_is_stored() {
+    for key in ["", &"k".repeat(256), "kéy"] {
+        let events = Events::default();
+        let request = under_key(key, r#"{"name":"Acme"}"#);
+        let (status, body) = answer(MemoryBrandStore::new(), events.clone(), request).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{key}");
+        assert_eq!(body["type"], "invalid_data");
+        assert!(events.announced.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_away_answers_500_without_detail_and_nothing_is_announced() {
     let events = Events::default();
-    let (status, body) = answer(NoStore, events.clone(), from_str(EVENT).unwrap()).await;
+    let away = Faulty(MemoryBrandStore::new(), Fault::Away);
+    let (status, body) = answer(away, events.clone(), from_str(EVENT).unwrap()).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     let expected = json!({ "code": "unknown_error", "type": "unknown_error", "message": "An unknown error occurred." });
     assert_eq!(body, expected);

@@ -3,19 +3,19 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use brand::BrandStore;
+use brand::{BrandStore, GivenUp, SyncFailure};
 use cms::Cms;
+use dead_letters::{DeadLetter, FailureKind};
 use futures::{FutureExt, future::join_all};
 use telemetry::Counts;
 use tracing::{Instrument, error, info, info_span, warn};
-use workflow::{Engine, EngineError, Invocation, Timestamp};
+use workflow::{Engine, Invocation, Timestamp};
 
-use crate::{App, EventType, Failure, Messages, Parked, Poison, event};
-
-/// The longest wait before a message is delivered a second time; it doubles with each further delivery.
-const BACKOFF: Duration = Duration::from_secs(2);
-/// What no wait exceeds.
-const MAX_BACKOFF: Duration = Duration::from_mins(15);
+use crate::{
+    App, Failure, Messages, SUBSCRIPTIONS, Subscription, event,
+    subscribers::event_of_type,
+    verdict::{Verdict, backoff},
+};
 
 /// What is kept of an invocation's time for parking and postponing, once the runs have come to their end.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -25,18 +25,8 @@ pub struct SyncBrand<S: BrandStore, C: Cms, M> {
     engine: Engine<App<S, C>>,
     app: App<S, C>,
     messages: M,
+    subscriptions: &'static [Subscription],
     max_receives: u32,
-}
-
-/// What is to be done with a message.
-#[derive(Debug)]
-enum Verdict {
-    /// It is done with.
-    Acknowledge,
-    /// It is to be delivered again, after that time.
-    Postpone { wait: Duration, reason: String },
-    /// No repetition cures it.
-    Park { kind: &'static str, reason: String },
 }
 
 impl<S, C, M> SyncBrand<S, C, M>
@@ -45,7 +35,8 @@ where
     C: Cms + 'static,
     M: Messages,
 {
-    /// The handler on those. A message that is received `max_receives` times is not delivered again.
+    /// The handler on those, for the subscribers in [`SUBSCRIPTIONS`]. A message that is received `max_receives` times is
+    /// not delivered again.
     pub const fn new(
         engine: Engine<App<S, C>>,
         app: App<S, C>,
@@ -56,7 +47,17 @@ where
             engine,
             app,
             messages,
+            subscriptions: SUBSCRIPTIONS,
             max_receives,
+        }
+    }
+
+    /// The handler for these subscribers instead.
+    #[must_use]
+    pub fn with_subscriptions(self, subscriptions: &'static [Subscription]) -> Self {
+        Self {
+            subscriptions,
+            ..self
         }
     }
 
@@ -95,51 +96,33 @@ where
         let judged = AssertUnwindSafe(self.judge(message, invocation, receives))
             .catch_unwind()
             .await;
-        let verdict = judged.unwrap_or_else(|_| Verdict::Postpone {
-            wait: backoff(receives),
-            reason: "the handler panicked".to_owned(),
+        let verdict = judged.unwrap_or_else(|_| {
+            let reason = "the handler panicked".to_owned();
+            Verdict::again(backoff(receives), reason, receives >= self.max_receives)
         });
-        match verdict {
-            Verdict::Acknowledge => Ended::Acknowledged,
-            Verdict::Postpone { wait, reason } => {
-                warn!(reason, wait_ms = wait.as_millis(), "message postponed");
-                self.postpone(message, wait).await
-            }
-            Verdict::Park { kind, reason } => {
-                let parked = Parked {
-                    message_id: message.message_id.as_deref().unwrap_or_default(),
-                    body: message.body.as_deref().unwrap_or_default(),
-                    kind,
-                    reason: &reason,
-                };
-                match self.messages.park(&parked).await {
-                    Ok(()) => {
-                        error!(kind, reason, "message parked");
-                        Ended::Parked
-                    }
-                    // It is acknowledged only once it is parked. If it was although we do not know, it is so twice.
-                    Err(cause) => {
-                        error!(
-                            kind,
-                            reason,
-                            error = telemetry::chain(&cause),
-                            "message could not be parked"
-                        );
-                        self.postpone(message, backoff(receives)).await
-                    }
-                }
-            }
-        }
+        self.carry_out(message, verdict, receives).await
     }
 
     async fn judge(&self, message: &SqsMessage, invocation: Invocation, receives: u32) -> Verdict {
-        let parsed = event::parse(message.body.as_deref());
-        let known = parsed.and_then(|event| Ok((event.event_type.parse::<EventType>()?, event)));
-        let (event_type, event) = match known {
-            Ok(known) => known,
-            Err(poison) => return verdict(&poison.into(), receives),
-        };
-        let subscribers: Vec<_> = event_type.subscribers().collect();
+        match self.call_subscribers(message, invocation).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(failure) => Verdict::on(&failure, receives, self.max_receives),
+        }
+    }
+
+    async fn call_subscribers(
+        &self,
+        message: &SqsMessage,
+        invocation: Invocation,
+    ) -> Result<(), Failure> {
+        let event = event::parse(message.body.as_deref())?;
+        let known = event_of_type(&event.event_type)?;
+        let subscribers: Vec<_> = self
+            .subscriptions
+            .iter()
+            .filter(|subscription| subscription.event == known)
+            .map(|subscription| subscription.subscriber)
+            .collect();
         info!(
             event = event.id,
             "Processing {} which has {} subscribers",
@@ -148,14 +131,88 @@ where
         );
         // Each may be called again for the same event, so the first that fails ends it.
         for subscriber in subscribers {
-            if let Err(failure) = subscriber
+            subscriber
                 .call(&self.engine, &self.app, &event, invocation)
-                .await
-            {
-                return verdict(&failure, receives);
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, message: &SqsMessage, verdict: Verdict, receives: u32) -> Ended {
+        match verdict {
+            Verdict::Acknowledge => Ended::Acknowledged,
+            Verdict::Postpone { wait, reason } => {
+                warn!(reason, wait_ms = wait.as_millis(), "message postponed");
+                self.postpone(message, wait).await
+            }
+            Verdict::SendAnew { wait, reason } => {
+                let body = message.body.as_deref().unwrap_or_default();
+                match self.messages.send_anew(body, wait).await {
+                    Ok(()) => {
+                        warn!(reason, wait_ms = wait.as_millis(), "message sent anew");
+                        Ended::SentAnew
+                    }
+                    Err(cause) => {
+                        error!(
+                            reason,
+                            error = telemetry::chain(&cause),
+                            "message could not be sent anew"
+                        );
+                        self.postpone(message, backoff(receives)).await
+                    }
+                }
+            }
+            Verdict::Park { kind, reason } => self.park(message, kind, &reason, receives).await,
+            Verdict::GiveUp {
+                brand,
+                kind,
+                reason,
+            } => {
+                let failure = SyncFailure::new(kind.as_str(), &reason, brand::Timestamp::now());
+                // The mark comes first: an event that is parked is not delivered again, so nothing would make up for it.
+                match self.app.brands.give_up_sync(brand, &failure).await {
+                    Ok(GivenUp::Marked | GivenUp::Missing) => {}
+                    Ok(GivenUp::Overtaken) => {
+                        info!(%kind, reason, "overtaken: the brand is synced, or has changed");
+                        return Ended::Acknowledged;
+                    }
+                    Err(cause) => {
+                        error!(%kind, reason, error = telemetry::chain(&cause), "the brand could not be marked");
+                        if cause.is_transient() && receives < self.max_receives {
+                            return self.postpone(message, backoff(receives)).await;
+                        }
+                        // It stays in the outbox, is announced again, and fails again: then it is marked.
+                    }
+                }
+                self.park(message, kind, &reason, receives).await
             }
         }
-        Verdict::Acknowledge
+    }
+
+    async fn park(
+        &self,
+        message: &SqsMessage,
+        kind: FailureKind,
+        reason: &str,
+        receives: u32,
+    ) -> Ended {
+        let letter = DeadLetter {
+            message_id: message.message_id.as_deref().unwrap_or_default(),
+            body: message.body.as_deref().unwrap_or_default(),
+            kind,
+            reason,
+        };
+        match self.messages.park(&letter).await {
+            Ok(()) => {
+                error!(%kind, reason, "message parked");
+                Ended::Parked
+            }
+            // It is acknowledged only once it is parked. If it was although we do not know, it is so twice.
+            Err(cause) => {
+                error!(%kind, reason, error = telemetry::chain(&cause), "message could not be parked");
+                self.postpone(message, backoff(receives)).await
+            }
+        }
     }
 
     /// Tells the queue when to deliver the message again. If that fails, it does so when the visibility time-out ends.
@@ -177,6 +234,7 @@ where
 enum Ended {
     Acknowledged,
     Postponed,
+    SentAnew,
     Parked,
 }
 
@@ -185,49 +243,10 @@ impl Ended {
         match self {
             Self::Acknowledged => "acknowledged",
             Self::Postponed => "postponed",
+            Self::SentAnew => "sent_anew",
             Self::Parked => "parked",
         }
     }
-}
-
-/// The one place that maps what failed to what becomes of the message.
-fn verdict(failure: &Failure, receives: u32) -> Verdict {
-    let reason = telemetry::chain(failure);
-    let park = |kind| Verdict::Park {
-        kind,
-        reason: reason.clone(),
-    };
-    let postpone = |wait| Verdict::Postpone {
-        wait,
-        reason: reason.clone(),
-    };
-    match failure {
-        Failure::Poison(Poison::UnknownType(_)) => park("unknown_type"),
-        Failure::Poison(_) => park("malformed"),
-        Failure::Reverted(_) => park("reverted"),
-        Failure::Failed { .. } => park("failed"),
-        Failure::Suspended { retry_after, .. } => {
-            postpone(retry_after.unwrap_or_default().max(backoff(receives)))
-        }
-        Failure::Running { until: Some(until) } => {
-            let now = Timestamp::from_millis(brand::Timestamp::now().as_millis());
-            postpone(now.until(*until).max(BACKOFF))
-        }
-        Failure::Running { until: None } | Failure::Engine(EngineError::Journal(_)) => {
-            postpone(backoff(receives))
-        }
-        Failure::Engine(_) => park("engine"),
-    }
-}
-
-/// A growing, jittered wait, by how often the message has been received: at least half of the exponential bound, so
-/// that a run which waits for something gets away from it.
-fn backoff(receives: u32) -> Duration {
-    let doubled = 1_u32
-        .checked_shl(receives.saturating_sub(1))
-        .unwrap_or(u32::MAX);
-    let bound = BACKOFF.saturating_mul(doubled).min(MAX_BACKOFF);
-    bound.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 /// How often the message has been received, this time included.

@@ -8,13 +8,14 @@ mod batch;
 mod event;
 mod messages;
 mod subscribers;
+mod verdict;
 mod workflow;
 
 pub use app::App;
 pub use batch::SyncBrand;
-pub use event::{Event, Poison};
-pub use messages::{Messages, MessagesError, Parked, SqsMessages};
-pub use subscribers::{EventType, Failure, SUBSCRIPTIONS, Subscriber, Subscription};
+pub use event::{Event, MAX_EVENT, Poison};
+pub use messages::{Messages, MessagesError, SqsMessages};
+pub use subscribers::{Failure, SUBSCRIPTIONS, Subscriber, Subscription};
 pub use workflow::{
     MarkBrandSynced, RetrieveBrand, SyncBrandToCms, SyncBrandToCmsWorkflow, run_id,
 };

@@ -1,31 +1,13 @@
 //! Which events there are, and who subscribes to them: one table.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use brand::{Brand, BrandCreated, BrandStore};
+use brand::{BrandEvent, BrandStore, BrandVersion};
 use cms::Cms;
 use thiserror::Error;
-use workflow::{Engine, EngineError, Invocation, Outcome, RunError, Timestamp};
+use workflow::{Engine, EngineError, Invocation, JournalError, Outcome, RunError, Timestamp};
 
 use crate::{App, Event, Poison, SyncBrandToCmsWorkflow, run_id};
-
-/// The types of events that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventType {
-    /// A brand was created.
-    BrandCreated,
-}
-
-impl FromStr for EventType {
-    type Err = Poison;
-
-    fn from_str(text: &str) -> Result<Self, Poison> {
-        match text {
-            BrandCreated::TYPE => Ok(Self::BrandCreated),
-            other => Err(Poison::UnknownType(other.to_owned())),
-        }
-    }
-}
 
 /// What subscribes to events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,25 +20,23 @@ pub enum Subscriber {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// The events.
-    pub event: EventType,
+    pub event: BrandEvent,
     /// The subscriber.
     pub subscriber: Subscriber,
 }
 
 /// Who subscribes to what.
 pub const SUBSCRIPTIONS: &[Subscription] = &[Subscription {
-    event: EventType::BrandCreated,
+    event: BrandEvent::Created,
     subscriber: Subscriber::SyncBrandToCms,
 }];
 
-impl EventType {
-    /// Who subscribes to events of this type.
-    pub fn subscribers(self) -> impl Iterator<Item = Subscriber> {
-        SUBSCRIPTIONS
-            .iter()
-            .filter(move |subscription| subscription.event == self)
-            .map(|found| found.subscriber)
-    }
+/// The known event of that type.
+pub(crate) fn event_of_type(event_type: &str) -> Result<BrandEvent, Poison> {
+    let found = BrandEvent::ALL
+        .into_iter()
+        .find(|event| event.event_type() == event_type);
+    found.ok_or_else(|| Poison::UnknownType(event_type.to_owned()))
 }
 
 /// Why a subscriber has not done its work.
@@ -80,19 +60,35 @@ pub enum Failure {
         until: Option<Timestamp>,
     },
     /// It failed, and what was done is taken back.
-    #[error("the run was reverted: {0}")]
-    Reverted(RunError),
+    #[error("the run was reverted: {cause}")]
+    Reverted {
+        /// What it was about.
+        brand: BrandVersion,
+        /// Why.
+        cause: RunError,
+    },
     /// It failed, and what was done could not be taken back.
     #[error("the run failed, and {} may still stand: {cause}", .leftovers.join(", "))]
     Failed {
+        /// What it was about.
+        brand: BrandVersion,
         /// Why.
         cause: RunError,
         /// The steps that may still stand.
         leftovers: Vec<String>,
     },
-    /// The engine could not say.
+    /// The journal did not answer as it should.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Journal(JournalError),
+    /// The engine cannot carry the run out.
+    #[error("the run cannot be carried out")]
+    Engine {
+        /// What it is about.
+        brand: BrandVersion,
+        /// Why.
+        #[source]
+        cause: EngineError,
+    },
 }
 
 impl Subscriber {
@@ -109,24 +105,30 @@ impl Subscriber {
     {
         match self {
             Self::SyncBrandToCms => {
-                let created: BrandCreated =
+                let brand: BrandVersion =
                     serde_json::from_value(event.data.clone()).map_err(Poison::Data)?;
-                let run = run_id(created.id, Brand::FIRST_VERSION);
+                let run = run_id(brand);
                 let outcome = engine
-                    .run(&SyncBrandToCmsWorkflow, app, &run, &created, invocation)
-                    .await?;
-                done(outcome)
+                    .run(&SyncBrandToCmsWorkflow, app, &run, &brand, invocation)
+                    .await;
+                done(brand, outcome)
             }
         }
     }
 }
 
-fn done(outcome: Outcome<()>) -> Result<(), Failure> {
-    match outcome {
-        Outcome::Done(()) => Ok(()),
-        Outcome::Suspended { cause, retry_after } => Err(Failure::Suspended { cause, retry_after }),
-        Outcome::Running { until } => Err(Failure::Running { until }),
-        Outcome::Reverted { cause } => Err(Failure::Reverted(cause)),
-        Outcome::Failed { cause, leftovers } => Err(Failure::Failed { cause, leftovers }),
-    }
+fn done(brand: BrandVersion, outcome: Result<Outcome<()>, EngineError>) -> Result<(), Failure> {
+    Err(match outcome {
+        Ok(Outcome::Done(())) => return Ok(()),
+        Ok(Outcome::Suspended { cause, retry_after }) => Failure::Suspended { cause, retry_after },
+        Ok(Outcome::Running { until }) => Failure::Running { until },
+        Ok(Outcome::Reverted { cause }) => Failure::Reverted { brand, cause },
+        Ok(Outcome::Failed { cause, leftovers }) => Failure::Failed {
+            brand,
+            cause,
+            leftovers,
+        },
+        Err(EngineError::Journal(cause)) => Failure::Journal(cause),
+        Err(cause) => Failure::Engine { brand, cause },
+    })
 }

@@ -1,6 +1,6 @@
 //! The workflow `sync-brand-to-cms`: retrieve the brand, create it in the CMS, mark it as synced.
 
-use brand::{Brand, BrandCreated, BrandId, BrandStore, Timestamp};
+use brand::{Brand, BrandId, BrandStore, BrandVersion, Timestamp};
 use cms::{Cms, CmsBrand, CmsError};
 use workflow::{
     Call, Effect, Flow, Query, RunId, Step, StepError, StepResponse, StepResult, Steps, Workflow,
@@ -10,8 +10,8 @@ use crate::App;
 
 /// The id of the run that syncs that version of a brand: every event about it finds the same run.
 #[must_use]
-pub fn run_id(id: BrandId, version: u32) -> RunId {
-    RunId::new(format!("sync-brand-to-cms:{id}:{version}"))
+pub fn run_id(brand: BrandVersion) -> RunId {
+    RunId::new(format!("sync-brand-to-cms:{}:{}", brand.id, brand.version))
 }
 
 /// The workflow.
@@ -24,14 +24,14 @@ where
     C: Cms + 'static,
 {
     const NAME: &'static str = "sync-brand-to-cms";
-    type Input = BrandCreated;
+    type Input = BrandVersion;
     type Output = ();
 
     fn steps(&self) -> Steps<App<S, C>> {
         Steps::new().with(SyncBrandToCms)
     }
 
-    async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandCreated) -> Result<(), StepError> {
+    async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandVersion) -> Result<(), StepError> {
         let brand = flow.query(&RetrieveBrand, &event.id).await?;
         if brand.synced_at.is_some() {
             // Only the end of this very run marks it so.

@@ -13,6 +13,9 @@ pub enum ApiError {
     /// The request is not one that can be carried out: 400.
     #[error("{0}")]
     InvalidData(String),
+    /// The request contradicts an earlier one: 409.
+    #[error("{0}")]
+    Conflict(String),
     /// The request's body is larger than [`MAX_BODY`](crate::MAX_BODY): 413.
     #[error("request entity too large")]
     TooLarge,
@@ -27,6 +30,7 @@ impl ApiError {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::InvalidData(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -38,6 +42,9 @@ impl ApiError {
         let message = self.to_string();
         match self {
             Self::InvalidData(_) => json!({ "type": "invalid_data", "message": message }),
+            Self::Conflict(_) => {
+                json!({ "code": "invalid_state_error", "type": "conflict", "message": message })
+            }
             Self::TooLarge => json!({ "type": "unknown_error", "message": message }),
             Self::Unknown => {
                 json!({ "code": "unknown_error", "type": "unknown_error", "message": message })

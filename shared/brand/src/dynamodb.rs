@@ -6,20 +6,21 @@ use aws_sdk_dynamodb::{
     Client,
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    operation::put_item::PutItemError,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 
-use crate::{Brand, BrandId, BrandStore, Created, StoreError, Timestamp};
+use crate::{
+    Brand, BrandId, BrandStore, BrandVersion, Created, GivenUp, StoreError, SyncFailure, Timestamp,
+};
 
-/// The attribute that puts a brand into the index `unsynced` while it is not synced, and the index's partition key:
-/// the shard that the brand falls into.
+/// The sparse index that holds the brands which are to be synced: the outbox.
+const UNSYNCED: &str = "unsynced";
+/// The attribute that puts a brand into the index, and the index's partition key: the shard that the brand falls into.
 const UNSYNCED_SHARD: &str = "unsynced_shard";
-/// The index's sort key: since when the brand is not synced.
-const UNSYNCED_SINCE: &str = "unsynced_since";
-/// How many partitions the index `unsynced` has. Every created brand is written to it, and one partition takes 1,000
-/// writes a second: so the index takes 8,000, and more needs but a larger number here.
-pub const UNSYNCED_SHARDS: u8 = 8;
+/// The index's sort key: before when the brand is not announced again. Of a brand that has just been changed that is
+/// the time of the change, since it is announced by then.
+const ANNOUNCE_AFTER: &str = "announce_after";
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -43,6 +44,10 @@ impl DynamoDbBrandStore {
 
 impl BrandStore for DynamoDbBrandStore {
     type Write = TransactWriteItem;
+
+    /// Every brand that is created is written to the index, and a partition takes 1,000 writes a second: so the index takes
+    /// 8,000, and more needs but a larger number here.
+    const SHARDS: u8 = 8;
 
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
         // The SDK repeats a request whose reply was lost:
@@ -80,7 +85,7 @@ impl BrandStore for DynamoDbBrandStore {
             .client
             .get_item()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(id.to_string()))
+            .key("id", text(&id))
             .consistent_read(true);
         let answer = request.send().await.map_err(store_error)?;
         answer.item.map(brand_of).transpose()
@@ -98,32 +103,132 @@ impl BrandStore for DynamoDbBrandStore {
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> TransactWriteItem {
         let update = Update::builder()
             .table_name(&self.table)
-            .key("id", AttributeValue::S(brand.id.to_string()))
+            .key("id", text(&brand.id))
             .condition_expression("version = :version")
             .update_expression(format!(
-                "SET synced_at = :now REMOVE {UNSYNCED_SHARD}, {UNSYNCED_SINCE}"
+                "SET synced_at = :now REMOVE sync_failure, {UNSYNCED_SHARD}, {ANNOUNCE_AFTER}"
             ))
-            .expression_attribute_values(":version", AttributeValue::N(brand.version.to_string()))
-            .expression_attribute_values(":now", AttributeValue::S(at.to_string()))
+            .expression_attribute_values(":version", number(brand.version))
+            .expression_attribute_values(":now", text(&at))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         // It lacks nothing that it must have. If it did, DynamoDB would refuse the empty write.
         TransactWriteItem::builder()
             .set_update(update.build().ok())
             .build()
     }
+
+    /// Two workers may be at the brand at once, each with an event about it:
+    ///
+    /// ```text
+    /// one:     run reverted ─────────────────────────────────► give up: refused
+    /// other:        └──► run begun afresh ──► mark synced ──┘
+    /// update:       └──► write version 2, unsynced ─────────┘
+    /// ```
+    ///
+    /// so that what is synced stays so, and a version whose sync has not been tried stays in the outbox.
+    async fn give_up_sync(
+        &self,
+        brand: BrandVersion,
+        failure: &SyncFailure,
+    ) -> Result<GivenUp, StoreError> {
+        let failure: Item = serde_dynamo::to_item(failure).map_err(unreadable)?;
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(&brand.id))
+            .condition_expression("version = :version AND attribute_not_exists(synced_at)")
+            .update_expression(format!(
+                "SET sync_failure = :failure REMOVE {UNSYNCED_SHARD}, {ANNOUNCE_AFTER}"
+            ))
+            .expression_attribute_values(":version", number(brand.version))
+            .expression_attribute_values(":failure", AttributeValue::M(failure))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = request.send().await else {
+            return Ok(GivenUp::Marked);
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                Ok(match refused.item {
+                    Some(_) => GivenUp::Overtaken,
+                    None => GivenUp::Missing,
+                })
+            }
+            _ => Err(store_error(error)),
+        }
+    }
+
+    async fn to_announce(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Result<Brand, StoreError>>, StoreError> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(UNSYNCED)
+            .key_condition_expression(format!(
+                "{UNSYNCED_SHARD} = :shard AND {ANNOUNCE_AFTER} <= :now"
+            ))
+            .expression_attribute_values(":shard", text(&shard))
+            .expression_attribute_values(":now", text(&now))
+            .limit(limit.into());
+        let mut items = request.into_paginator().items().send();
+        let mut brands = Vec::new();
+        while let Some(item) = items.next().await {
+            brands.push(brand_of(item.map_err(store_error)?));
+            if brands.len() >= usize::from(limit) {
+                break;
+            }
+        }
+        Ok(brands)
+    }
+
+    /// The brand may be synced, given up or changed since it was read:
+    ///
+    /// ```text
+    /// announce: read the index ──► send ──────────────────────────► keep from being announced: refused
+    /// sync:                          └──► mark synced, unmarked ──┘
+    /// ```
+    ///
+    /// and then there is nothing to keep.
+    async fn announced(&self, brand: BrandVersion, again: Timestamp) -> Result<(), StoreError> {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("id", text(&brand.id))
+            .condition_expression(format!(
+                "version = :version AND attribute_exists({UNSYNCED_SHARD})"
+            ))
+            .update_expression(format!("SET {ANNOUNCE_AFTER} = :again"))
+            .expression_attribute_values(":version", number(brand.version))
+            .expression_attribute_values(":again", text(&again));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(store_error(error)),
+            },
+        }
+    }
+}
+
+fn text(value: &impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+fn number(value: u32) -> AttributeValue {
+    AttributeValue::N(value.to_string())
 }
 
 fn unsynced_item(brand: &Brand) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(brand).map_err(unreadable)?;
-    let shard = brand.id.shard(UNSYNCED_SHARDS);
-    item.insert(
-        UNSYNCED_SHARD.to_owned(),
-        AttributeValue::S(shard.to_string()),
-    );
-    item.insert(
-        UNSYNCED_SINCE.to_owned(),
-        AttributeValue::S(brand.updated_at.to_string()),
-    );
+    let shard = brand.id.shard(DynamoDbBrandStore::SHARDS);
+    item.insert(UNSYNCED_SHARD.to_owned(), text(&shard));
+    item.insert(ANNOUNCE_AFTER.to_owned(), text(&brand.updated_at));
     Ok(item)
 }
 

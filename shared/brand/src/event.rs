@@ -5,18 +5,68 @@ use std::{error::Error, sync::Arc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Brand, BrandId, Timestamp};
+use crate::{Brand, BrandId};
 
-/// A brand was created. It carries the id alone: whoever hears it reads the brand as it is by then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BrandCreated {
-    /// The brand.
-    pub id: BrandId,
+/// What happened to a brand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrandEvent {
+    /// It was created.
+    Created,
+    /// It was changed.
+    Updated,
+    /// It was deleted.
+    Deleted,
 }
 
-impl BrandCreated {
-    /// The event's type.
-    pub const TYPE: &'static str = "brand.created";
+impl BrandEvent {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Deleted];
+
+    /// The event's type, as Medusa names it.
+    #[must_use]
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Self::Created => "brand.created",
+            Self::Updated => "brand.updated",
+            Self::Deleted => "brand.deleted",
+        }
+    }
+
+    /// The event that made the brand what it is.
+    #[must_use]
+    pub const fn of(brand: &Brand) -> Self {
+        if brand.version == Brand::FIRST_VERSION {
+            Self::Created
+        } else {
+            Self::Updated
+        }
+    }
+}
+
+/// The data of a brand's event: which version of which brand it announces, and nothing of the brand itself. Whoever
+/// hears it reads the brand as it is by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrandVersion {
+    /// The brand.
+    pub id: BrandId,
+    /// The version that the event announces; that of a new brand where it is not said.
+    #[serde(default = "first_version")]
+    pub version: u32,
+}
+
+impl BrandVersion {
+    /// The brand's version, as it stands.
+    #[must_use]
+    pub const fn of(brand: &Brand) -> Self {
+        Self {
+            id: brand.id,
+            version: brand.version,
+        }
+    }
+}
+
+const fn first_version() -> u32 {
+    Brand::FIRST_VERSION
 }
 
 /// An event as it is sent: CloudEvents 1.0 in its JSON format.
@@ -54,27 +104,35 @@ impl<T> CloudEvent<T> {
     pub const SOURCE: &'static str = "/admin/brands";
 }
 
-impl CloudEvent<BrandCreated> {
-    /// The event that announces a brand which was created. It is the same whenever it is announced.
+impl CloudEvent<BrandVersion> {
+    /// The event that announces this version of a brand. It is the same whenever it is announced.
     #[must_use]
-    pub fn brand_created(id: BrandId, created_at: Timestamp) -> Self {
+    pub fn about(brand: &Brand) -> Self {
+        let data @ BrandVersion { id, version } = BrandVersion::of(brand);
         Self {
             specversion: Self::SPEC_VERSION.to_owned(),
-            id: format!("{id}/{}", Brand::FIRST_VERSION),
+            id: format!("{id}/{version}"),
             source: Self::SOURCE.to_owned(),
-            event_type: BrandCreated::TYPE.to_owned(),
+            event_type: BrandEvent::of(brand).event_type().to_owned(),
             subject: Some(id.to_string()),
-            time: Some(created_at.to_string()),
+            time: Some(brand.updated_at.to_string()),
             datacontenttype: Some("application/json".to_owned()),
-            data: BrandCreated { id },
+            data,
         }
     }
 }
 
 /// Where events are announced.
 pub trait BrandEvents: Send + Sync {
-    /// Announces that a brand was created. An error means that it is unknown whether it is announced.
-    fn brand_created(&self, brand: &Brand) -> impl Future<Output = Result<(), EventError>> + Send;
+    /// Announces the brand's latest version. An error means that it is unknown whether it is announced.
+    fn announce(&self, brand: &Brand) -> impl Future<Output = Result<(), EventError>> + Send;
+
+    /// Announces many brands, with as few requests as may be. Each is announced or not by itself: the answers are in
+    /// the order of the brands.
+    fn announce_all(
+        &self,
+        brands: &[Brand],
+    ) -> impl Future<Output = Vec<Result<(), EventError>>> + Send;
 }
 
 /// An event could not be announced, as far as is known.
@@ -83,38 +141,42 @@ pub trait BrandEvents: Send + Sync {
 pub struct EventError(#[source] pub Arc<dyn Error + Send + Sync>);
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use serde_json::json;
 
-    use super::{BrandCreated, CloudEvent};
-    use crate::{BrandId, Timestamp};
+    use super::{BrandVersion, CloudEvent};
+    use crate::{Brand, BrandName, Timestamp};
+
+    const ID: &str = "01938c5e-7b6e-7cc0-a1a2-0123456789ab";
 
     #[test]
-    fn brand_created_is_a_cloudevent_with_the_id_alone() {
-        let id: Result<BrandId, _> = "01938c5e-7b6e-7cc0-a1a2-0123456789ab".parse();
-        let event = id.map(|id| CloudEvent::brand_created(id, Timestamp::from_millis(0)));
+    fn a_new_brand_is_announced_with_its_id_and_version_alone() {
+        let brand = Brand {
+            id: ID.parse().unwrap(),
+            ..Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::from_millis(0))
+        };
         let expected = json!({
             "specversion": "1.0",
-            "id": "01938c5e-7b6e-7cc0-a1a2-0123456789ab/1",
+            "id": format!("{ID}/1"),
             "source": "/admin/brands",
             "type": "brand.created",
-            "subject": "01938c5e-7b6e-7cc0-a1a2-0123456789ab",
+            "subject": ID,
             "time": "1970-01-01T00:00:00.000Z",
             "datacontenttype": "application/json",
-            "data": { "id": "01938c5e-7b6e-7cc0-a1a2-0123456789ab" },
+            "data": { "id": ID, "version": 1 },
         });
-        assert_eq!(
-            event
-                .ok()
-                .and_then(|event| serde_json::to_value(event).ok()),
-            Some(expected)
-        );
+        let event = serde_json::to_value(CloudEvent::about(&brand)).unwrap();
+        assert_eq!(event, expected);
     }
 
     #[test]
-    fn extensions_are_tolerated() {
-        let text = r#"{"specversion":"1.0","id":"1","source":"s","type":"brand.created","traceparent":"00-x",
-            "data":{"id":"01938c5e-7b6e-7cc0-a1a2-0123456789ab","more":1}}"#;
-        assert!(serde_json::from_str::<CloudEvent<BrandCreated>>(text).is_ok());
+    fn extensions_are_tolerated_and_an_event_without_a_version_is_about_a_new_brand() {
+        let text = format!(
+            r#"{{"specversion":"1.0","id":"1","source":"s","type":"brand.created","traceparent":"00-x",
+                "data":{{"id":"{ID}","more":1}}}}"#
+        );
+        let event: CloudEvent<BrandVersion> = serde_json::from_str(&text).unwrap();
+        assert_eq!(event.data.version, Brand::FIRST_VERSION);
     }
 }

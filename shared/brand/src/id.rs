@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::{NoContext, Uuid};
 
-use crate::Timestamp;
+use crate::{IdempotencyKey, Timestamp};
 
-/// The id of a brand: a UUID of version 7, so that ids sort by the time of creation.
+/// The id of a brand: a UUID. Of version 7, so that ids sort by the time of creation; where the client names the request
+/// by an idempotency key, of version 5, made of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BrandId(Uuid);
@@ -28,7 +29,13 @@ impl BrandId {
         )))
     }
 
-    /// Which of `shards` shards the brand falls into: evenly, since the last bytes of the id are random.
+    /// The id of the brand that is created under that key.
+    #[must_use]
+    pub fn of(key: &IdempotencyKey) -> Self {
+        Self(key.uuid())
+    }
+
+    /// Which of `shards` shards the brand falls into: evenly, since the last bytes of the id are random or a hash's.
     #[must_use]
     pub fn shard(self, shards: u8) -> u8 {
         let [.., last] = *self.0.as_bytes();

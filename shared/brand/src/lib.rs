@@ -6,6 +6,7 @@
 mod dynamodb;
 mod event;
 mod id;
+mod idempotency;
 mod memory;
 mod model;
 mod name;
@@ -13,12 +14,13 @@ mod sqs;
 mod store;
 mod timestamp;
 
-pub use dynamodb::{DynamoDbBrandStore, UNSYNCED_SHARDS};
-pub use event::{BrandCreated, BrandEvents, CloudEvent, EventError};
+pub use dynamodb::DynamoDbBrandStore;
+pub use event::{BrandEvent, BrandEvents, BrandVersion, CloudEvent, EventError};
 pub use id::{BrandId, InvalidBrandId};
+pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, RequestDigest};
 pub use memory::{MemoryBrandStore, MemoryBrandWrite};
-pub use model::Brand;
+pub use model::{Brand, SyncFailure};
 pub use name::{BrandName, InvalidBrandName};
 pub use sqs::SqsBrandEvents;
-pub use store::{BrandStore, Created, StoreError};
+pub use store::{BrandStore, Created, GivenUp, StoreError};
 pub use timestamp::Timestamp;

@@ -5,9 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{Brand, BrandId, BrandStore, Created, StoreError, Timestamp};
+use crate::{
+    Brand, BrandId, BrandStore, BrandVersion, Created, GivenUp, StoreError, SyncFailure, Timestamp,
+};
 
-type Brands = BTreeMap<BrandId, Brand>;
+/// Each with the time before which it is not announced again.
+type Brands = BTreeMap<BrandId, (Brand, Timestamp)>;
 
 /// A store that holds brands in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +38,8 @@ impl MemoryBrandStore {
 
     /// Stores a brand as it is, in place of one of its id.
     pub fn put(&self, brand: Brand) {
-        self.brands().insert(brand.id, brand);
+        let after = brand.updated_at;
+        self.brands().insert(brand.id, (brand, after));
     }
 
     /// Makes all the writes, or none and answers which one is refused, and why.
@@ -43,7 +47,7 @@ impl MemoryBrandStore {
         let mut brands = self.brands();
         for (index, write) in writes.iter().enumerate() {
             let found = brands.get(&write.synced.id);
-            if found.is_none_or(|found| found.version != write.synced.version) {
+            if found.is_none_or(|(found, _)| found.version != write.synced.version) {
                 return Err((
                     index,
                     format!("brand {} is gone or has changed", write.synced.id),
@@ -51,8 +55,9 @@ impl MemoryBrandStore {
             }
         }
         for write in writes {
-            if let Some(brand) = brands.get_mut(&write.synced.id) {
+            if let Some((brand, _)) = brands.get_mut(&write.synced.id) {
                 brand.synced_at = Some(write.at);
+                brand.sync_failure = None;
             }
         }
         Ok(())
@@ -62,17 +67,19 @@ impl MemoryBrandStore {
 impl BrandStore for MemoryBrandStore {
     type Write = MemoryBrandWrite;
 
+    const SHARDS: u8 = 2;
+
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
         let mut brands = self.brands();
-        if let Some(found) = brands.get(&brand.id) {
+        if let Some((found, _)) = brands.get(&brand.id) {
             return Ok(Created::Existing(Box::new(found.clone())));
         }
-        brands.insert(brand.id, brand.clone());
+        brands.insert(brand.id, (brand.clone(), brand.updated_at));
         Ok(Created::New)
     }
 
     async fn get(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        Ok(self.brands().get(&id).cloned())
+        Ok(self.brands().get(&id).map(|(brand, _)| brand.clone()))
     }
 
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> MemoryBrandWrite {
@@ -80,5 +87,53 @@ impl BrandStore for MemoryBrandStore {
             synced: brand.clone(),
             at,
         }
+    }
+
+    async fn give_up_sync(
+        &self,
+        brand: BrandVersion,
+        failure: &SyncFailure,
+    ) -> Result<GivenUp, StoreError> {
+        Ok(match self.brands().get_mut(&brand.id) {
+            None => GivenUp::Missing,
+            Some((found, _)) if found.version != brand.version || found.synced_at.is_some() => {
+                GivenUp::Overtaken
+            }
+            Some((found, _)) => {
+                found.sync_failure = Some(failure.clone());
+                GivenUp::Marked
+            }
+        })
+    }
+
+    async fn to_announce(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<Result<Brand, StoreError>>, StoreError> {
+        let brands = self.brands();
+        let mut due: Vec<&(Brand, Timestamp)> = brands
+            .values()
+            .filter(|(brand, after)| {
+                brand.is_to_be_synced() && brand.id.shard(Self::SHARDS) == shard && *after <= now
+            })
+            .collect();
+        due.sort_by_key(|(_, after)| *after);
+        due.truncate(limit.into());
+        Ok(due
+            .into_iter()
+            .map(|(brand, _)| Ok(brand.clone()))
+            .collect())
+    }
+
+    async fn announced(&self, brand: BrandVersion, again: Timestamp) -> Result<(), StoreError> {
+        if let Some((found, after)) = self.brands().get_mut(&brand.id)
+            && found.version == brand.version
+            && found.is_to_be_synced()
+        {
+            *after = again;
+        }
+        Ok(())
     }
 }

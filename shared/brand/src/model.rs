@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BrandId, BrandName, Timestamp};
+use crate::{BrandId, BrandName, IdempotencyKey, RequestDigest, Timestamp};
 
 /// A brand, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +17,14 @@ pub struct Brand {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// What it was created from.
+    pub request: RequestDigest,
     /// When this version of it reached the CMS; none while it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<Timestamp>,
+    /// Why its sync was given up, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_failure: Option<SyncFailure>,
 }
 
 impl Brand {
@@ -31,11 +36,53 @@ impl Brand {
     pub fn new(name: BrandName, now: Timestamp) -> Self {
         Self {
             id: BrandId::new(now),
+            request: RequestDigest::of(&name),
             name,
             version: Self::FIRST_VERSION,
             created_at: now,
             updated_at: now,
             synced_at: None,
+            sync_failure: None,
         }
+    }
+
+    /// The same brand, under the id that the key names.
+    #[must_use]
+    pub fn under(self, key: &IdempotencyKey) -> Self {
+        Self {
+            id: BrandId::of(key),
+            ..self
+        }
+    }
+
+    /// Whether it is still to be synced: it is not, and nobody has given that up.
+    #[must_use]
+    pub const fn is_to_be_synced(&self) -> bool {
+        self.synced_at.is_none() && self.sync_failure.is_none()
+    }
+}
+
+/// That a brand's sync was given up. It is not tried again until somebody asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncFailure {
+    /// What kind of failure it was, in one word that does not change: that of the parked event.
+    pub kind: String,
+    /// Why, for a reader.
+    pub cause: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl SyncFailure {
+    /// The most bytes of a cause that are kept.
+    pub const MAX_CAUSE: usize = 1024;
+
+    /// A failure of that kind. A cause that is too long is cut.
+    #[must_use]
+    pub fn new(kind: &str, cause: &str, since: Timestamp) -> Self {
+        let mut cause = cause.to_owned();
+        cause.truncate(cause.floor_char_boundary(Self::MAX_CAUSE));
+        let kind = kind.to_owned();
+        Self { kind, cause, since }
     }
 }

@@ -1,12 +1,17 @@
 //! Events, announced through SQS.
 
-use std::sync::Arc;
+use std::{collections::HashSet, error::Error, sync::Arc};
 
-use aws_sdk_sqs::Client;
+use aws_sdk_sqs::{
+    Client,
+    types::{SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
+};
+use futures::future::join_all;
+use thiserror::Error;
 
 use crate::{Brand, BrandEvents, CloudEvent, EventError};
 
-/// Announces events on an SQS queue, each with one request.
+/// Announces events on an SQS queue: one with one request, many with one for every ten.
 #[derive(Clone, Debug)]
 pub struct SqsBrandEvents {
     client: Client,
@@ -24,17 +29,83 @@ impl SqsBrandEvents {
     }
 }
 
+/// The most messages of one request.
+const BATCH: usize = 10;
+
 impl BrandEvents for SqsBrandEvents {
-    async fn brand_created(&self, brand: &Brand) -> Result<(), EventError> {
-        let event = CloudEvent::brand_created(brand.id, brand.created_at);
-        let body = serde_json::to_string(&event).map_err(|error| EventError(Arc::new(error)))?;
+    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
         let request = self
             .client
             .send_message()
             .queue_url(&self.queue_url)
-            .message_body(body);
-        let sent = request.send().await;
-        sent.map(|_| ())
-            .map_err(|error| EventError(Arc::new(error)))
+            .message_body(body(brand)?);
+        request.send().await.map(|_| ()).map_err(failed)
     }
+
+    async fn announce_all(&self, brands: &[Brand]) -> Vec<Result<(), EventError>> {
+        let batches = brands.chunks(BATCH).map(|batch| self.send(batch));
+        join_all(batches).await.into_iter().flatten().collect()
+    }
+}
+
+impl SqsBrandEvents {
+    async fn send(&self, brands: &[Brand]) -> Vec<Result<(), EventError>> {
+        let mut entries = Vec::with_capacity(brands.len());
+        for (index, brand) in brands.iter().enumerate() {
+            let entry = body(brand).and_then(|body| {
+                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
+                entry.message_body(body).build().map_err(failed)
+            });
+            match entry {
+                Ok(entry) => entries.push(entry),
+                Err(error) => return brands.iter().map(|_| Err(error.clone())).collect(),
+            }
+        }
+        let request = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries));
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let error = failed(error);
+                return brands.iter().map(|_| Err(error.clone())).collect();
+            }
+        };
+        // Only what is named as sent is sent.
+        let sent: HashSet<&str> = answer
+            .successful
+            .iter()
+            .map(SendMessageBatchResultEntry::id)
+            .collect();
+        let reason = |id: &str| {
+            let entry = answer.failed.iter().find(|entry| entry.id() == id);
+            entry.map_or("the answer does not name it", |entry| {
+                entry.message().unwrap_or_else(|| entry.code())
+            })
+        };
+        let answer_of = |index: usize| {
+            let id = index.to_string();
+            if sent.contains(id.as_str()) {
+                Ok(())
+            } else {
+                Err(failed(NotSent(reason(&id).to_owned())))
+            }
+        };
+        (0..brands.len()).map(answer_of).collect()
+    }
+}
+
+/// An entry of a batch that the queue did not take.
+#[derive(Debug, Error)]
+#[error("the queue did not take the message: {0}")]
+struct NotSent(String);
+
+fn body(brand: &Brand) -> Result<String, EventError> {
+    serde_json::to_string(&CloudEvent::about(brand)).map_err(failed)
+}
+
+fn failed(error: impl Error + Send + Sync + 'static) -> EventError {
+    EventError(Arc::new(error))
 }

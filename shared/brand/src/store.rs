@@ -4,16 +4,21 @@ use std::{error::Error, sync::Arc};
 
 use thiserror::Error;
 
-use crate::{Brand, BrandId, Timestamp};
+use crate::{Brand, BrandId, BrandVersion, SyncFailure, Timestamp};
 
 /// Where brands are kept.
 ///
-/// A brand that is not synced yet is marked so by its own row: the row is the outbox of the event that announces it.
+/// A brand that is to be synced is marked so by its own row, which makes the row the outbox of the event that announces
+/// it: the mark is set by the write that makes the brand so, and goes with the one that makes it synced, or given up.
+/// The marks are kept in [`SHARDS`](Self::SHARDS) shards.
 pub trait BrandStore: Send + Sync {
     /// A write that can be made together with others, all or none.
     type Write: Clone + Send + Sync + 'static;
 
-    /// Stores a new brand, marked as not synced, unless one of its id is stored.
+    /// How many shards the brands that are to be synced fall into.
+    const SHARDS: u8;
+
+    /// Stores a new brand, marked as to be synced, unless one of its id is stored.
     fn create(&self, brand: &Brand) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
     /// The brand of that id, as the last write left it.
@@ -21,6 +26,29 @@ pub trait BrandStore: Send + Sync {
 
     /// The write that marks this version of a brand as synced. It is refused if the brand is gone or has changed.
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write;
+
+    /// Marks that the sync of this version of a brand is given up.
+    fn give_up_sync(
+        &self,
+        brand: BrandVersion,
+        failure: &SyncFailure,
+    ) -> impl Future<Output = Result<GivenUp, StoreError>> + Send;
+
+    /// Brands of a shard that are to be synced and to be announced again by `now`, the longest waiting first; at most
+    /// `limit`. It may lag behind the last write. A row that cannot be read is an error by itself.
+    fn to_announce(
+        &self,
+        shard: u8,
+        now: Timestamp,
+        limit: u16,
+    ) -> impl Future<Output = Result<Vec<Result<Brand, StoreError>>, StoreError>> + Send;
+
+    /// Keeps this version of a brand, which is announced, from being announced again before that time.
+    fn announced(
+        &self,
+        brand: BrandVersion,
+        again: Timestamp,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// What became of storing a new brand.
@@ -30,6 +58,17 @@ pub enum Created {
     New,
     /// One of that id was stored before: as it stands.
     Existing(Box<Brand>),
+}
+
+/// What became of giving up the sync of a brand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// The brand is marked so.
+    Marked,
+    /// There is nothing to give up: that version is synced, or a later one has taken its place and is announced by itself.
+    Overtaken,
+    /// There is no such brand.
+    Missing,
 }
 
 /// The store did not do what it was asked to.

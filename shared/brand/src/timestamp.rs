@@ -3,7 +3,7 @@
 use std::{
     fmt,
     str::FromStr,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,26 @@ impl Timestamp {
     #[must_use]
     pub fn as_millis(self) -> u64 {
         u64::try_from(self.0.as_millisecond()).unwrap_or_default()
+    }
+
+    /// That much later.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Self {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.as_millis().saturating_add(time))
+    }
+
+    /// That much earlier, but not before the Unix epoch.
+    #[must_use]
+    pub fn minus(self, time: Duration) -> Self {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self::from_millis(self.as_millis().saturating_sub(time))
+    }
+
+    /// How long it is since an earlier moment; nothing where that is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
     }
 }
 

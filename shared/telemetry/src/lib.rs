@@ -30,9 +30,15 @@ impl Counts {
 
     /// Counts one more of `name`.
     pub fn add(&mut self, name: &'static str) {
+        self.add_many(name, 1);
+    }
+
+    /// Counts so many more of `name`. None at all is a count too.
+    pub fn add_many(&mut self, name: &'static str, many: usize) {
+        let many = u64::try_from(many).unwrap_or(u64::MAX);
         match self.counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.counts.push((name, 1)),
+            Some((_, count)) => *count = count.saturating_add(many),
+            None => self.counts.push((name, many)),
         }
     }
 

@@ -1,0 +1,49 @@
+//! The Lambda function `republish-brands`: configuration, clients, wiring.
+
+use std::time::Duration;
+
+use brand::{DynamoDbBrandStore, SqsBrandEvents};
+use config::{ConfigError, Env};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use republish_brands::{Limits, RepublishBrands};
+use serde_json::Value;
+
+/// What the function is told by its environment.
+struct Config {
+    brands_table: String,
+    brand_events_queue_url: String,
+    limits: Limits,
+}
+
+impl Config {
+    fn from_env() -> Result<Self, ConfigError> {
+        let mut env = Env::of_process();
+        let config = Self {
+            brands_table: env.text("BRANDS_TABLE"),
+            brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
+            limits: Limits {
+                age: Duration::from_secs(env.parse("REPUBLISH_AFTER_SECONDS").unwrap_or_default()),
+                brands: env.parse("REPUBLISH_LIMIT").unwrap_or_default(),
+            },
+        };
+        env.finish(config)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = Config::from_env()?;
+    let sdk = aws::sdk_config().await;
+    let brands = DynamoDbBrandStore::new(aws_sdk_dynamodb::Client::new(&sdk), config.brands_table);
+    let events = SqsBrandEvents::new(
+        aws_sdk_sqs::Client::new(&sdk),
+        config.brand_events_queue_url,
+    );
+    let republish_brands = RepublishBrands::new(brands, events, config.limits);
+    let handle = async |event: LambdaEvent<Value>| {
+        let deadline = aws::deadline(event.context.deadline);
+        republish_brands.handle(deadline).await
+    };
+    run(service_fn(handle)).await
+}

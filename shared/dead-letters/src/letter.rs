@@ -1,0 +1,121 @@
+//! A dead letter, and the attributes that it bears.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+
+use crate::FailureKind;
+
+const FAILURE_KIND: &str = "failure_kind";
+const FAILURE_REASON: &str = "failure_reason";
+const SOURCE_MESSAGE_ID: &str = "source_message_id";
+
+/// The most bytes of a reason that are sent along.
+const MAX_REASON: usize = 1024;
+
+/// A message to be parked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetter<'a> {
+    /// The message's id in the queue that it comes from.
+    pub message_id: &'a str,
+    /// Its body, as it came.
+    pub body: &'a str,
+    /// What kind of failure it was.
+    pub kind: FailureKind,
+    /// Why it is parked, for a reader.
+    pub reason: &'a str,
+}
+
+impl DeadLetter<'_> {
+    /// The attributes that tell why it is parked.
+    pub(crate) fn attributes(&self) -> HashMap<String, MessageAttributeValue> {
+        let attributes = [
+            (FAILURE_KIND, self.kind.as_str()),
+            (FAILURE_REASON, self.reason),
+            (SOURCE_MESSAGE_ID, self.message_id),
+        ];
+        let attribute = |(name, text): (&str, &str)| {
+            let value = MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(attribute_text(text));
+            Some((name.to_owned(), value.build().ok()?))
+        };
+        attributes.into_iter().filter_map(attribute).collect()
+    }
+}
+
+/// Why a received message was parked. One that does not say was moved by the queue itself.
+pub(crate) fn kind_of(message: &Message) -> FailureKind {
+    let attributes = message.message_attributes.as_ref();
+    let kind = attributes.and_then(|attributes| attributes.get(FAILURE_KIND));
+    kind.and_then(|kind| kind.string_value()?.parse().ok())
+        .unwrap_or(FailureKind::Undelivered)
+}
+
+/// What a parked message bore before it was parked.
+pub(crate) fn original_attributes(
+    message: &Message,
+) -> Option<HashMap<String, MessageAttributeValue>> {
+    let mut attributes = message.message_attributes.clone()?;
+    for ours in [FAILURE_KIND, FAILURE_REASON, SOURCE_MESSAGE_ID] {
+        attributes.remove(ours);
+    }
+    Some(attributes).filter(|attributes| !attributes.is_empty())
+}
+
+/// A text that SQS takes as an attribute: not empty, and of the characters that XML 1.0 knows.
+fn attribute_text(text: &str) -> String {
+    let is_allowed = |character: char| matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let mut text: String = text
+        .chars()
+        .map(|character| {
+            if is_allowed(character) {
+                character
+            } else {
+                '\u{fffd}'
+            }
+        })
+        .collect();
+    text.truncate(text.floor_char_boundary(MAX_REASON));
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::types::Message;
+
+    use super::{DeadLetter, MAX_REASON, attribute_text, kind_of, original_attributes};
+    use crate::FailureKind;
+
+    #[test]
+    fn a_reason_is_always_one_that_sqs_takes() {
+        assert_eq!(attribute_text(""), "-");
+        assert_eq!(attribute_text("a\0b\u{ffff}c\n"), "a\u{fffd}b\u{fffd}c\n");
+        assert!(attribute_text(&"🦀".repeat(MAX_REASON)).len() <= MAX_REASON);
+    }
+
+    #[test]
+    fn a_parked_message_says_why_and_sent_again_it_no_longer_does() {
+        let kind = FailureKind::Failed;
+        let letter = DeadLetter {
+            message_id: "1",
+            body: "{}",
+            kind,
+            reason: "",
+        };
+        let attributes = Some(letter.attributes());
+        let parked = Message::builder()
+            .set_message_attributes(attributes)
+            .build();
+        assert_eq!(kind_of(&parked), kind);
+        assert_eq!(original_attributes(&parked), None);
+        assert_eq!(
+            kind_of(&Message::builder().build()),
+            FailureKind::Undelivered
+        );
+    }
+}
