@@ -1,11 +1,15 @@
 //! The journey of a brand, through the deployed template: from the API to the CMS, and what becomes of it when the CMS
 //! fails or the brand is not there.
 
-#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
 
-use brand::{BrandId, CloudEvent, Timestamp};
+use brand::{Brand, BrandName, Timestamp};
 use serde_json::json;
-use system_tests::{Stack, attribute, until};
+use system_tests::{Stack, attribute, event_about, until};
 use workflow::{RunState, StepState};
 
 #[tokio::test]
@@ -63,12 +67,13 @@ async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_event_is_parked()
             .await
             .is_some_and(|run| run.state == RunState::Reverted)
     );
-    assert!(
-        stack
-            .brand(id)
-            .await
-            .is_some_and(|brand| brand.synced_at.is_none())
+    let brand = stack.brand(id).await.unwrap();
+    assert_eq!(brand.synced_at, None);
+    assert_eq!(
+        brand.sync_failure.map(|failure| failure.kind).as_deref(),
+        Some("reverted")
     );
+    assert!(!stack.unsynced().await.contains(&id.to_string()));
 }
 
 #[tokio::test]
@@ -95,9 +100,8 @@ async fn a_cms_that_is_away_for_a_while_gets_the_brand_in_the_end_and_once() {
 #[ignore = "needs the local stack: make test"]
 async fn an_event_about_a_brand_that_is_missing_is_parked_with_the_reason() {
     let stack = Stack::connect().await;
-    let now = Timestamp::now();
-    let id = BrandId::new(now);
-    let event = serde_json::to_string(&CloudEvent::brand_created(id, now)).unwrap_or_default();
+    let brand = Brand::new(BrandName::parse("Nobody").unwrap(), Timestamp::now());
+    let (id, event) = (brand.id, event_about(&brand));
     let sent = stack.send(&event).await;
     let parked = stack
         .parked("for it", |message| {

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use brand::{Brand, BrandId, BrandStore, DynamoDbBrandStore};
+use brand::{Brand, BrandId, BrandStore, CloudEvent, DynamoDbBrandStore};
 use config::Env;
 use journal::DynamoDbJournal;
 use serde_json::{Value, json};
@@ -243,6 +243,12 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         assert!(Instant::now() < until, "in vain: {what}");
         sleep(LOOK).await;
     }
+}
+
+/// The event that announces a brand, as it is sent.
+#[must_use]
+pub fn event_about(brand: &Brand) -> String {
+    serde_json::to_string(&CloudEvent::about(brand)).expect("an event is JSON")
 }
 
 /// The text of a parked message's attribute.

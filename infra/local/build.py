@@ -6,7 +6,8 @@ from project import TARGET, Problem
 CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
 
 # All in one call, so that each dependency is built once, with one set of features.
-_EXECUTABLES = ("--package", "create-brand", "--package", "sync-brand", "--package", "cms", "--features", "cms/server")
+_PACKAGES = ("create-brand", "sync-brand", "republish-brands", "cms")
+_EXECUTABLES = (*(word for package in _PACKAGES for word in ("--package", package)), "--features", "cms/server")
 
 # With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built
 # when it runs the tests. Else a quarter of the dependencies is built twice.

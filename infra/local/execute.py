@@ -19,7 +19,7 @@ def execute(command: list[str], with_tests: bool) -> int:
     """
     logs = LOGS / "exec"
     STATE.mkdir(parents=True, exist_ok=True)
-    with phase("build", "everything, with tests" if with_tests else "create-brand, sync-brand, cms-stub"):
+    with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
         build(with_tests)
     port, cms_port = processes.free_ports(2)
     with (

@@ -29,7 +29,7 @@ def run(once: bool) -> None:
         processes.check_port(port, "LOCAL_PORT", "4567")
         cms_port = stack.port("CMS_STUB_ADDRESS", cms_address.rpartition(":")[2])
         processes.check_port(cms_port, "CMS_STUB_ADDRESS", "127.0.0.1:4601")
-        with phase("build", "create-brand, sync-brand, cms-stub"):
+        with phase("build", "the functions and the stub CMS"):
             build()
         running = exits.enter_context(stack.started(port, cms_address, STATE / "run", LOGS / "run"))
         follower = _Follower(running)

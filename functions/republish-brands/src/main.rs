@@ -43,7 +43,7 @@ async fn main() -> Result<(), Error> {
     let republish_brands = RepublishBrands::new(brands, events, config.limits);
     let handle = async |event: LambdaEvent<Value>| {
         let deadline = aws::deadline(event.context.deadline);
-        republish_brands.handle(deadline).await
+        republish_brands.handle(deadline).await.map_err(Error::from)
     };
     run(service_fn(handle)).await
 }
