@@ -45,7 +45,8 @@ async fn a_brand_that_is_created_reaches_the_cms_once_and_is_marked_synced() {
 #[ignore = "needs the local stack: make test"]
 async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_event_is_parked() {
     let stack = Stack::connect().await;
-    stack.make_the_cms_fail().await;
+    let fault = json!({ "kind": "permanent", "when": "after" });
+    stack.make_the_cms_fail("Refused after acting", fault).await;
     let id = stack.create_brand("Refused after acting").await;
     let parked = stack
         .parked("for it", |message| {
@@ -80,7 +81,8 @@ async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_event_is_parked()
 #[ignore = "needs the local stack: make test"]
 async fn a_cms_that_is_away_for_a_while_gets_the_brand_in_the_end_and_once() {
     let stack = Stack::connect().await;
-    stack.make_the_cms_fail().await;
+    let fault = json!({ "kind": "transient", "when": "after", "times": 4 });
+    stack.make_the_cms_fail("Away for a while", fault).await;
     let id = stack.create_brand("Away for a while").await;
     until("the run is done", async || {
         stack

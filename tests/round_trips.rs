@@ -123,8 +123,7 @@ async fn syncing_a_brand_takes_three_requests_to_dynamodb_and_one_to_the_cms_and
     counted.brands().create(&brand).await.unwrap();
     counted.to_dynamodb.sent();
     let mut batch = event(include_str!("../events/sqs-brand-created.json"));
-    let body =
-        serde_json::to_string(&CloudEvent::about(&brand)).unwrap();
+    let body = serde_json::to_string(&CloudEvent::about(&brand)).unwrap();
     *batch.pointer_mut("/Records/0/body").unwrap() = json!(body);
     let batch: SqsEvent = serde_json::from_value(batch).unwrap();
 

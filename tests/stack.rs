@@ -18,15 +18,9 @@ use tokio::time::{Instant, sleep};
 use workflow::{Journal, Run};
 
 /// How long anything may take to come about.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What the stub CMS fails at, by the names of brands: the same for all tests, since they share it.
-const FAULTS: &str = r#"[
-    {"operation": "create", "name": "Refused after acting", "kind": "permanent", "when": "after"},
-    {"operation": "create", "name": "Away for a while", "kind": "transient", "when": "after", "times": 4}
-]"#;
 
 /// Where everything is.
 pub struct Stack {
@@ -87,28 +81,33 @@ impl Stack {
         }
     }
 
-    /// Tells the CMS what to fail at.
-    pub async fn make_the_cms_fail(&self) {
-        let request = self
-            .http
-            .put(format!("{}/faults", self.cms_url))
-            .body(FAULTS);
+    /// Tells the CMS to fail at creating brands of that name, beside what it has been told before: all tests share it.
+    pub async fn make_the_cms_fail(&self, name: &str, fault: Value) {
+        let mut rule = json!({ "operation": "create", "name": name });
+        if let (Value::Object(rule), Value::Object(fault)) = (&mut rule, fault) {
+            rule.extend(fault);
+        }
+        let url = format!("{}/faults", self.cms_url);
+        let request = self.http.post(url).body(json!([rule]).to_string());
         let answer = request.send().await.expect("the stub CMS answers");
         assert!(answer.status().is_success(), "{:?}", answer.text().await);
     }
 
     /// Sends a body to POST /admin/brands, and answers status and body.
     pub async fn create(&self, body: &str) -> (u16, Value) {
+        answer_to(self.creating(body)).await
+    }
+
+    /// The same, under an idempotency key.
+    pub async fn create_under_key(&self, key: &str, body: String) -> (u16, Value) {
+        answer_to(self.creating(&body).header("idempotency-key", key)).await
+    }
+
+    fn creating(&self, body: &str) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}/admin/brands", self.api_url));
-        let request = request
+        request
             .header("content-type", "application/json")
-            .body(body.to_owned());
-        let answer = request.send().await.expect("the API answers");
-        let status = answer.status().as_u16();
-        let text = answer.text().await.expect("the answer is text");
-        let body =
-            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is no JSON: {text}"));
-        (status, body)
+            .body(body.to_owned())
     }
 
     /// Creates a brand of that name, and answers its id.
@@ -243,6 +242,16 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         assert!(Instant::now() < until, "in vain: {what}");
         sleep(LOOK).await;
     }
+}
+
+/// Sends a request, and answers status and body.
+async fn answer_to(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let answer = request.send().await.expect("the API answers");
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("the answer is text");
+    let body =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is no JSON: {text}"));
+    (status, body)
 }
 
 /// The event that announces a brand, as it is sent.

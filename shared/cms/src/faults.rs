@@ -100,6 +100,11 @@ impl Faults {
         }
     }
 
+    /// More rules, which come after those that there are.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.rules.extend(more.rules);
+    }
+
     /// Whether there is no rule (left).
     #[must_use]
     pub fn is_empty(&self) -> bool {

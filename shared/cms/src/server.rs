@@ -7,6 +7,7 @@
 //! | `GET /brands` | 200 `{"brands":[{"id","name"}]}`, in the order of their ids |
 //! | `GET /brands/{id}` | 200 `{"brand":{"id","name"}}`; 404 |
 //! | `GET /stats` | 200 `{"calls":{"creates","deletes"},"acts":{"<id>":{"name","creates","deletes"}}}` |
+//! | `POST /faults` `[rule, …]` | 204, and from now on it fails so as well; 400 with the reason |
 //! | `PUT /faults` `[rule, …]` | 204, and from now on it fails so (the module `faults` has the rules); 400 with the reason |
 //!
 //! POST and DELETE heed `Idempotency-Key`, and need `Authorization: Bearer <key>` when the server was given a key. What only

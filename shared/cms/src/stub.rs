@@ -43,6 +43,11 @@ impl StubCms {
         self.memory().set_faults(faults);
     }
 
+    /// What it fails at from now on, beside what was said before.
+    pub fn add_faults(&self, faults: Faults) {
+        self.memory().add_faults(faults);
+    }
+
     /// The brands it holds, in the order of their ids.
     #[must_use]
     pub fn brands(&self) -> Vec<CmsBrand> {

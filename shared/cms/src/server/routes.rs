@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::{ApiKey, CmsBrand, CreateOutcome, DeleteOutcome, Faults, StubCms};
+use crate::{ApiKey, CmsBrand, CreateOutcome, DeleteOutcome, Faults, FaultsError, StubCms};
 
 /// The longest body that is read, in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -32,7 +32,7 @@ pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
         .route("/brands", get(list_brands).post(create_brand))
         .route("/brands/{id}", get(retrieve_brand).delete(delete_brand))
         .route("/stats", get(stats))
-        .route("/faults", put(replace_faults))
+        .route("/faults", put(replace_faults).post(add_faults))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done here")
@@ -134,13 +134,23 @@ async fn replace_faults(
     State(server): State<Server>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
-    let body = body?;
-    let faults = str::from_utf8(&body)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?
-        .parse::<Faults>()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    server.stub.set_faults(faults);
+    server.stub.set_faults(faults(&body?)?);
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn add_faults(
+    State(server): State<Server>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<StatusCode, Problem> {
+    server.stub.add_faults(faults(&body?)?);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn faults(body: &[u8]) -> Result<Faults, Problem> {
+    let text = str::from_utf8(body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    text.parse()
+        .map_err(|error: FaultsError| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -85,6 +85,10 @@ impl Memory {
         self.faults = faults;
     }
 
+    pub(super) fn add_faults(&mut self, faults: Faults) {
+        self.faults.add(faults);
+    }
+
     pub(super) fn brands(&self) -> Vec<CmsBrand> {
         self.brands.values().cloned().collect()
     }

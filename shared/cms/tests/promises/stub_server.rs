@@ -217,6 +217,20 @@ async fn faults_can_be_replaced_while_it_runs() {
 }
 
 #[tokio::test]
+async fn faults_can_be_added_to_those_that_there_are() {
+    let server = Server::start().await;
+    let rule = |name| json!([{"operation":"create","name":name,"kind":"permanent","when":"before"}]);
+    server.send(Method::PUT, "/faults", &rule("One")).await;
+    let added = server.send(Method::POST, "/faults", &rule("Other")).await;
+    assert_eq!(added, (204, Value::Null));
+    for (name, expected) in [("One", 422), ("Other", 422), ("Acme", 201)] {
+        let brand = json!({"id": name, "name": name});
+        let (status, _) = server.send(Method::POST, "/brands", &brand).await;
+        assert_eq!(status, expected, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn wrong_faults_are_400_with_the_reason_and_change_nothing() {
     let server = Server::start().await;
     let rules = json!([{"operation":"create","kind":"permanent","when":"before"}]);
