@@ -35,7 +35,7 @@ where
         let brand = flow.query(&RetrieveBrand, &event.id).await?;
         if brand.synced_at.is_some() {
             // Only the end of this very run marks it so.
-            flow.already_done();
+            flow.already_done()?;
             return Ok(());
         }
         flow.step(&SyncBrandToCms, &brand).await?;

@@ -133,6 +133,7 @@
 //! The same additions made directly take nanoseconds. Bytes grow with the square of the number of steps, since each write
 //! replaces the record as a whole; workflows of hundreds of steps are better cut into several.
 
+mod admission;
 mod application;
 mod attempts;
 mod calls;

@@ -17,6 +17,13 @@ pub trait Workflow<A: Application>: Send + Sync {
     /// The definition's version. Raise it with a change that a run begun before must not be resumed with: such
     /// a run is then refused with [`EngineError::Definition`](crate::EngineError::Definition).
     const VERSION: u32 = 1;
+    /// Whether a run may be followed by another of the same id that is about something else, which its input says: the
+    /// next state of a thing, say, where the id names the thing.
+    ///
+    /// Such runs are conducted one after the other, never side by side, and each begins with what the one before has left
+    /// settled: one that is still open is first taken to its end, with its own input. It is then replaced in the journal.
+    /// Otherwise another input is refused as a [conflict](crate::EngineError::Conflict).
+    const SERIAL: bool = false;
     /// What a run is about.
     type Input: Serialize + DeserializeOwned + Send + Sync;
     /// What a run results in.

@@ -90,8 +90,8 @@ impl<W: Clone> Ledger<W> {
                 Settled::Halted
             }
             Committed::Conflict(Some(found)) if self.is_ours(&found) => self.found_ours(&found),
-            // Nothing is known of the run yet and somebody has begun it before: what to do depends on its state.
-            Committed::Conflict(Some(found)) if write.expected == Expected::Absent => {
+            // Somebody has begun the run, or this attempt of it, before: what to do depends on its state.
+            Committed::Conflict(Some(found)) if !self.begun => {
                 self.halt(Halt::Found(found));
                 Settled::Halted
             }
@@ -117,6 +117,7 @@ impl<W: Clone> Ledger<W> {
             self.persisted_change = made.change;
         }
         self.sent.clear();
+        self.begun = true;
     }
 
     /// The record is ours, but not as we knew it. Either
