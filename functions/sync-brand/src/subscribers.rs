@@ -26,10 +26,20 @@ pub struct Subscription {
 }
 
 /// Who subscribes to what.
-pub const SUBSCRIPTIONS: &[Subscription] = &[Subscription {
-    event: BrandEvent::Created,
-    subscriber: Subscriber::SyncBrandToCms,
-}];
+pub const SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription {
+        event: BrandEvent::Created,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+    Subscription {
+        event: BrandEvent::Updated,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+    Subscription {
+        event: BrandEvent::Deleted,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+];
 
 /// The known event of that type.
 pub(crate) fn event_of_type(event_type: &str) -> Result<BrandEvent, Poison> {
@@ -107,7 +117,7 @@ impl Subscriber {
             Self::SyncBrandToCms => {
                 let brand: BrandVersion =
                     serde_json::from_value(event.data.clone()).map_err(Poison::Data)?;
-                let run = run_id(brand);
+                let run = run_id(brand.id);
                 let outcome = engine
                     .run(&SyncBrandToCmsWorkflow, app, &run, &brand, invocation)
                     .await;

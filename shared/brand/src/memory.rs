@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    Brand, BrandId, BrandStore, BrandVersion, Created, GivenUp, StoreError, SyncFailure, Timestamp,
+    Brand, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, GivenUp, StoreError,
+    SyncFailure, Timestamp,
 };
 
 /// Each with the time before which it is not announced again.
@@ -42,6 +43,32 @@ impl MemoryBrandStore {
         self.brands().insert(brand.id, (brand, after));
     }
 
+    fn change(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+        change: impl FnOnce(&mut Brand),
+    ) -> Changed {
+        let mut brands = self.brands();
+        let Some((brand, after)) = brands.get_mut(&id) else {
+            return Changed::Missing;
+        };
+        if brand.deleted_at.is_some() {
+            return Changed::Deleted(Box::new(brand.clone()));
+        }
+        if expected.is_some_and(|version| version != brand.version) {
+            return Changed::Conflict(Box::new(brand.clone()));
+        }
+        change(brand);
+        brand.version += 1;
+        brand.updated_at = now;
+        brand.synced_at = None;
+        brand.sync_failure = None;
+        *after = now;
+        Changed::Done(Box::new(brand.clone()))
+    }
+
     /// Makes all the writes, or none and answers which one is refused, and why.
     pub fn transact(&self, writes: &[MemoryBrandWrite]) -> Result<(), (usize, String)> {
         let mut brands = self.brands();
@@ -57,6 +84,7 @@ impl MemoryBrandStore {
         for write in writes {
             if let Some((brand, _)) = brands.get_mut(&write.synced.id) {
                 brand.synced_at = Some(write.at);
+                brand.in_cms = write.synced.wanted_in_cms().cloned();
                 brand.sync_failure = None;
             }
         }
@@ -76,6 +104,25 @@ impl BrandStore for MemoryBrandStore {
         }
         brands.insert(brand.id, (brand.clone(), brand.updated_at));
         Ok(Created::New)
+    }
+
+    async fn update(
+        &self,
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.change(id, expected, now, |brand| brand.name = name.clone()))
+    }
+
+    async fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.change(id, expected, now, |brand| brand.deleted_at = Some(now)))
     }
 
     async fn get(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {

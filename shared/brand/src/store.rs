@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use thiserror::Error;
 
-use crate::{Brand, BrandId, BrandVersion, SyncFailure, Timestamp};
+use crate::{Brand, BrandId, BrandName, BrandVersion, SyncFailure, Timestamp};
 
 /// Where brands are kept.
 ///
@@ -21,7 +21,26 @@ pub trait BrandStore: Send + Sync {
     /// Stores a new brand, marked as to be synced, unless one of its id is stored.
     fn create(&self, brand: &Brand) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
-    /// The brand of that id, as the last write left it.
+    /// Gives a brand another name: its next version, marked as to be synced. Where a version is expected, only that one is
+    /// changed.
+    fn update(
+        &self,
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
+
+    /// Deletes a brand: its next and last version, marked as to be synced. Its row stays until that is done, and a while
+    /// longer. Where a version is expected, only that one is deleted.
+    fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
+
+    /// The brand of that id, deleted or not, as the last write left it.
     fn get(&self, id: BrandId) -> impl Future<Output = Result<Option<Brand>, StoreError>> + Send;
 
     /// The write that marks this version of a brand as synced. It is refused if the brand is gone or has changed.
@@ -58,6 +77,19 @@ pub enum Created {
     New,
     /// One of that id was stored before: as it stands.
     Existing(Box<Brand>),
+}
+
+/// What became of changing a brand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is changed: as it now stands.
+    Done(Box<Brand>),
+    /// There is no such brand.
+    Missing,
+    /// It was deleted before.
+    Deleted(Box<Brand>),
+    /// It is of another version than was expected.
+    Conflict(Box<Brand>),
 }
 
 /// What became of giving up the sync of a brand.

@@ -20,8 +20,10 @@ impl<A: Application> Engine<A> {
     /// What is to be done with a run that was begun before.
     pub(crate) fn admit<W: Workflow<A>>(
         &self,
+        workflow: &W,
+        app: &A,
         run: Run,
-        input: &Json,
+        (asked_for, input): (&W::Input, &Json),
         now: Timestamp,
     ) -> Result<Admission<A, W>, EngineError> {
         let id = &run.id;
@@ -62,6 +64,8 @@ impl<A: Application> Engine<A> {
             });
         }
         let fence = Fence::of(&run);
+        let was_given_up =
+            run.state == RunState::Failed || (run.state == RunState::Reverted && is_asked_for);
         let (run, own_input) = if run.state.is_over() {
             (next_attempt::<A, W>(run, input.clone()), None)
         } else if is_asked_for {
@@ -73,7 +77,10 @@ impl<A: Application> Engine<A> {
         };
         self.observer
             .observe(&RunEvent::Resumed { workflow: W::NAME });
-        let ledger = Ledger::taken_over(run, fence, self.new_owner(), self.config.retention);
+        let mut ledger = Ledger::taken_over(run, fence, self.new_owner(), self.config.retention);
+        if was_given_up {
+            ledger.go_along(workflow.taken_up(app, own_input.as_ref().unwrap_or(asked_for)));
+        }
         Ok(Admission::GoOn(Box::new(ledger), own_input))
     }
 }

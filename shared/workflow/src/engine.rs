@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tracing::{Instrument, info_span};
 
 use crate::{
-    Application, EngineConfig, EngineError, Environment, Journal, JournalError, Json, Observer,
-    Phase, Run, RunError, RunId, RunPage, RunQuery, RunState, SystemEnvironment, Timestamp,
-    Workflow,
+    Application, EngineConfig, EngineError, Environment, GivenUp, Journal, JournalError, Json,
+    Observer, Phase, Run, RunError, RunId, RunPage, RunQuery, RunState, SystemEnvironment,
+    Timestamp, Workflow,
     admission::Admission,
     conduct::End,
     execution::Execution,
@@ -196,7 +196,7 @@ impl<A: Application> Engine<A> {
                     }
                     (Box::new(ledger), None)
                 }
-                Some(run) => match self.admit::<W>(*run, &json, now)? {
+                Some(run) => match self.admit(workflow, app, *run, (input, &json), now)? {
                     Admission::Answer(outcome) => return Ok(outcome),
                     // A worker whose time is over must take nothing over, least of all begin a reverted run afresh: its
                     // message may be in other hands, and nobody would carry on.
@@ -206,9 +206,12 @@ impl<A: Application> Engine<A> {
                     Admission::GoOn(ledger, own_input) => (ledger, own_input),
                 },
             };
+            let input = own_input.as_ref().unwrap_or(input);
+            let given_up = |given_up: &GivenUp<'_>| workflow.given_up(app, input, given_up);
             let scope = (self, app, &steps);
-            let execution = Execution::new(scope, *ledger, (deadline, invocation.last_chance));
-            let conducted = execution.conduct(workflow, own_input.as_ref().unwrap_or(input));
+            let until = (deadline, invocation.last_chance);
+            let execution = Execution::new(scope, *ledger, until, &given_up);
+            let conducted = execution.conduct(workflow, input);
             found = match conducted.await? {
                 End::Found(run) => Some(run),
                 End::Outcome(Outcome::Done(_) | Outcome::Reverted { .. })

@@ -38,6 +38,8 @@ pub(crate) struct Ledger<W> {
     persisted_change: u64,
     /// The writes since the last one that is known to be made. One of them at most has been, since all expect the same.
     sent: Vec<Sent>,
+    /// Writes that go along with the next one, unless they are refused.
+    aside: Vec<W>,
     /// Writes that steps handed over, with the step's name: made in the transaction that ends the run.
     handed: Vec<(String, W)>,
     halt: Option<Halt>,
@@ -59,6 +61,7 @@ impl<W: Clone> Ledger<W> {
             change: 0,
             persisted_change: 0,
             sent: Vec::new(),
+            aside: Vec::new(),
             handed: Vec::new(),
             halt: None,
             called: BTreeSet::new(),
@@ -103,6 +106,11 @@ impl<W: Clone> Ledger<W> {
     /// Whether anything is recorded of this attempt.
     pub(crate) const fn is_begun(&self) -> bool {
         self.begun
+    }
+
+    /// Has a write go along with the next one, unless it is refused.
+    pub(crate) fn go_along(&mut self, write: Option<W>) {
+        self.aside.extend(write);
     }
 
     pub(crate) const fn is_changed(&self) -> bool {

@@ -168,4 +168,4 @@ pub use observer::{AttemptEnd, Observer, RunEvent};
 pub use policy::RetryPolicy;
 pub use run::{Json, Run, RunId, RunState, StepRecord, StepState};
 pub use step::{Call, Effect, Query, Step, StepResponse, StepResult};
-pub use workflow::{Steps, Workflow};
+pub use workflow::{GivenUp, Steps, Workflow};

@@ -5,7 +5,9 @@ use std::{any::TypeId, collections::BTreeMap};
 use futures::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Application, Call, Flow, Json, RetryPolicy, Step, StepError};
+use crate::{
+    Application, Call, Flow, Json, RetryPolicy, RunError, RunState, Step, StepError, Timestamp,
+};
 
 /// A workflow: an async function over its steps. Branches, loops and mapping are plain Rust.
 ///
@@ -33,12 +35,44 @@ pub trait Workflow<A: Application>: Send + Sync {
     /// a run is reverted; a step that is not in it, and has a compensation, is refused before it acts.
     fn steps(&self) -> Steps<A>;
 
+    /// A write to be made in the transaction that gives a run up: that ends it as reverted, or as failed with something left
+    /// over. If it is refused, the run ends without it. So whoever looks at what is written sees it given up exactly while
+    /// it is.
+    ///
+    /// A second write, before or after the run's end, could not do that: another worker may have begun the run afresh by
+    /// then, and die, and what is marked as given up would be under way with nobody to carry on.
+    fn given_up(
+        &self,
+        _app: &A,
+        _input: &Self::Input,
+        _given_up: &GivenUp<'_>,
+    ) -> Option<A::Write> {
+        None
+    }
+
+    /// A write to be made together with the first of a run that was given up and is asked for again: it takes back what
+    /// [`given_up`](Self::given_up) wrote. If it is refused, the run goes on without it.
+    fn taken_up(&self, _app: &A, _input: &Self::Input) -> Option<A::Write> {
+        None
+    }
+
     /// The workflow itself.
     fn run(
         &self,
         flow: &Flow<'_, A>,
         input: &Self::Input,
     ) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
+}
+
+/// How a run is given up.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenUp<'a> {
+    /// [Reverted](RunState::Reverted), or [failed](RunState::Failed) with something left over.
+    pub state: RunState,
+    /// Why.
+    pub cause: &'a RunError,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The steps that a workflow declares, by name.

@@ -16,6 +16,10 @@ impl Cms for PanickingCms {
         self.0.create_brand(brand, key).await
     }
 
+    async fn update_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
+        self.0.update_brand(brand, key).await
+    }
+
     async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
         self.0.delete_brand(id, key).await
     }

@@ -130,8 +130,8 @@ async fn the_statistics_tell_calls_and_acts() {
     server.send(Method::DELETE, "/brands/b2", "").await;
     let stats = server.send(Method::GET, "/stats", "").await;
     let expected = json!({
-        "calls": {"creates": 2, "deletes": 1},
-        "acts": {"b1": {"name": "Acme", "creates": 1, "deletes": 0}}
+        "calls": {"creates": 2, "updates": 0, "deletes": 1},
+        "acts": {"b1": {"name": "Acme", "creates": 1, "updates": 0, "deletes": 0}}
     });
     assert_eq!(stats, (200, expected));
 }
@@ -219,7 +219,8 @@ async fn faults_can_be_replaced_while_it_runs() {
 #[tokio::test]
 async fn faults_can_be_added_to_those_that_there_are() {
     let server = Server::start().await;
-    let rule = |name| json!([{"operation":"create","name":name,"kind":"permanent","when":"before"}]);
+    let rule =
+        |name| json!([{"operation":"create","name":name,"kind":"permanent","when":"before"}]);
     server.send(Method::PUT, "/faults", &rule("One")).await;
     let added = server.send(Method::POST, "/faults", &rule("Other")).await;
     assert_eq!(added, (204, Value::Null));

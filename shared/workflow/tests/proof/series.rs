@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use workflow::{
-    Engine, EngineError, Environment, Flow, Invocation, Journal, Outcome, Query, RunId, RunState,
-    StepError, Steps, Workflow,
+    Engine, EngineError, Environment, Flow, GivenUp, Invocation, Journal, Outcome, Query, Run,
+    RunId, RunState, StepError, Steps, Workflow,
 };
 
 use crate::{
@@ -26,6 +26,14 @@ impl Workflow<World> for BringTo {
 
     fn steps(&self) -> Steps<World> {
         Steps::new().with(Act)
+    }
+
+    fn given_up(&self, _: &World, state: &u32, _: &GivenUp<'_>) -> Option<String> {
+        Some(format!("!given up {state}"))
+    }
+
+    fn taken_up(&self, _: &World, state: &u32) -> Option<String> {
+        Some(format!("?given up {state}"))
     }
 
     async fn run(&self, flow: &Flow<'_, World>, state: &u32) -> Result<(), StepError> {
@@ -99,7 +107,9 @@ impl Series {
             };
             let run = engine.run(&BringTo, &self.world, &self.id, message, invocation);
             let mut worker: Worker<'_, Ended> = Box::pin(run);
-            let state = match self.machine.turn(&mut worker) {
+            let turn = self.machine.turn(&mut worker);
+            self.check_signs()?;
+            let state = match turn {
                 Turn::Ended(Ok(Outcome::Done(()))) => RunState::Done,
                 Turn::Ended(Ok(Outcome::Reverted { .. })) => RunState::Reverted,
                 Turn::Ended(Ok(Outcome::Failed { .. })) => RunState::Failed,
@@ -124,16 +134,37 @@ impl Series {
         self.check(&settled)?;
         for mut worker in frozen {
             while let Turn::Froze = self.machine.turn(&mut worker) {}
+            self.check_signs()?;
             self.check(&settled)
                 .map_err(|wrong| format!("after a frozen worker went on: {wrong}"))?;
         }
         Ok(settled)
     }
 
-    fn check(&self, settled: &BTreeMap<u32, RunState>) -> Result<(), String> {
+    fn recorded(&self) -> Option<Run> {
         let load = Journal::<String>::load(&*self.journal, &self.id);
-        let run = futures::FutureExt::now_or_never(load).unwrap().unwrap();
-        let run = run.ok_or("nothing is recorded")?;
+        futures::FutureExt::now_or_never(load).unwrap().unwrap()
+    }
+
+    /// At every moment, a run is signed as given up if it is, and not if it is not: whoever dies, or stands still, in between.
+    fn check_signs(&self) -> Result<(), String> {
+        let Some(run) = self.recorded() else {
+            return Ok(());
+        };
+        let is_given_up = matches!(run.state, RunState::Reverted | RunState::Failed);
+        let is_signed = self
+            .world
+            .is_signed(&format!("given up {}", run.input.as_str()));
+        // One that is taken up again to be taken back is no longer signed, and still failed, for a moment.
+        if is_signed == is_given_up || (run.state == RunState::Failed && !is_signed) {
+            Ok(())
+        } else {
+            Err(format!("signed as given up: {is_signed}: {run:?}"))
+        }
+    }
+
+    fn check(&self, settled: &BTreeMap<u32, RunState>) -> Result<(), String> {
+        let run = self.recorded().ok_or("nothing is recorded")?;
         if run.lease_until.is_some() || !(run.state.is_over() || run.state == RunState::Failed) {
             return Err(format!("the run is left open: {run:?}"));
         }
