@@ -64,8 +64,7 @@ impl<A: Application> Engine<A> {
             });
         }
         let fence = Fence::of(&run);
-        let was_given_up =
-            run.state == RunState::Failed || (run.state == RunState::Reverted && is_asked_for);
+        let has_failed = run.state == RunState::Failed;
         let (run, own_input) = if run.state.is_over() {
             (next_attempt::<A, W>(run, input.clone()), None)
         } else if is_asked_for {
@@ -78,7 +77,7 @@ impl<A: Application> Engine<A> {
         self.observer
             .observe(&RunEvent::Resumed { workflow: W::NAME });
         let mut ledger = Ledger::taken_over(run, fence, self.new_owner(), self.config.retention);
-        if was_given_up {
+        if has_failed {
             ledger.go_along(workflow.taken_up(app, own_input.as_ref().unwrap_or(asked_for)));
         }
         Ok(Admission::GoOn(Box::new(ledger), own_input))

@@ -48,6 +48,12 @@ impl<'a, A: Application> Flow<'a, A> {
         }
     }
 
+    /// A write to be made together with the next record of the run, which is made without it if it is refused: one that
+    /// takes back what [`Workflow::given_up`] wrote, where the workflow has read that it is written.
+    pub fn alongside(&self, write: A::Write) {
+        self.execution.ledger().go_along(Some(write));
+    }
+
     /// Reads. Nothing is recorded, and a run that is resumed reads again.
     pub async fn query<Q: Query<A>>(
         &self,

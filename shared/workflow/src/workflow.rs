@@ -50,8 +50,9 @@ pub trait Workflow<A: Application>: Send + Sync {
         None
     }
 
-    /// A write to be made together with the first of a run that was given up and is asked for again: it takes back what
-    /// [`given_up`](Self::given_up) wrote. If it is refused, the run goes on without it.
+    /// A write to be made when a run that has failed with something left over is asked for again, before that is taken back:
+    /// it takes back what [`given_up`](Self::given_up) wrote. If it is refused, the run goes on without it. A run that is
+    /// begun afresh does so by itself, with [`Flow::alongside`].
     fn taken_up(&self, _app: &A, _input: &Self::Input) -> Option<A::Write> {
         None
     }

@@ -37,26 +37,31 @@ impl Workflow<World> for BringTo {
     }
 
     async fn run(&self, flow: &Flow<'_, World>, state: &u32) -> Result<(), StepError> {
-        if flow.query(&Reached, &()).await? >= *state {
+        let (reached, is_given_up) = flow.query(&Reached, state).await?;
+        if reached >= *state {
             return flow.already_done();
+        }
+        if is_given_up {
+            flow.alongside(format!("?given up {state}"));
         }
         flow.step(&Act, &format!("effect {state}")).await?;
         flow.step(&Mark, &format!("mark {state}")).await
     }
 }
 
-/// The latest state that is marked as reached.
+/// The latest state that is marked as reached, and whether that of the input is signed as given up.
 struct Reached;
 
 impl Query<World> for Reached {
     const NAME: &'static str = "reached";
-    type Input = ();
-    type Output = u32;
+    type Input = u32;
+    type Output = (u32, bool);
 
-    async fn fetch(&self, world: &World, (): &()) -> Result<u32, StepError> {
+    async fn fetch(&self, world: &World, state: &u32) -> Result<(u32, bool), StepError> {
         let standing = world.standing();
         let is_marked = |state: &u32| standing.contains_key(&format!("mark {state}"));
-        Ok((1..=2).rev().find(is_marked).unwrap_or_default())
+        let reached = (1..=2).rev().find(is_marked).unwrap_or_default();
+        Ok((reached, world.is_signed(&format!("given up {state}"))))
     }
 }
 
