@@ -92,13 +92,7 @@ pub enum Failure {
     Journal(JournalError),
     /// The engine cannot carry the run out.
     #[error("the run cannot be carried out")]
-    Engine {
-        /// What it is about.
-        brand: BrandVersion,
-        /// Why.
-        #[source]
-        cause: EngineError,
-    },
+    Engine(#[source] EngineError),
 }
 
 impl Subscriber {
@@ -139,6 +133,6 @@ fn done(brand: BrandVersion, outcome: Result<Outcome<()>, EngineError>) -> Resul
             leftovers,
         },
         Err(EngineError::Journal(cause)) => Failure::Journal(cause),
-        Err(cause) => Failure::Engine { brand, cause },
+        Err(cause) => Failure::Engine(cause),
     })
 }

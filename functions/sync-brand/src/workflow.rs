@@ -1,9 +1,11 @@
 //! The workflow `sync-brand-to-cms`: retrieve the brand, bring the CMS to what it is, mark it as synced.
 
-use brand::{Brand, BrandId, BrandName, BrandStore, BrandVersion, Timestamp};
+use brand::{Brand, BrandId, BrandName, BrandStore, BrandVersion, SyncFailure, Timestamp};
 use cms::{Cms, CmsBrand, CmsError};
+use dead_letters::FailureKind;
 use workflow::{
-    Call, Effect, Flow, Query, RunId, Step, StepError, StepResponse, StepResult, Steps, Workflow,
+    Call, Effect, Flow, GivenUp, Query, RunId, RunState, Step, StepError, StepResponse, StepResult,
+    Steps, Workflow,
 };
 
 use crate::App;
@@ -33,6 +35,25 @@ where
         Steps::new().with(SyncBrandToCms)
     }
 
+    fn given_up(
+        &self,
+        app: &App<S, C>,
+        brand: &BrandVersion,
+        given_up: &GivenUp<'_>,
+    ) -> Option<S::Write> {
+        let kind = match given_up.state {
+            RunState::Failed => FailureKind::Failed,
+            _ => FailureKind::Reverted,
+        };
+        let since = Timestamp::from_millis(given_up.at.as_millis());
+        let failure = SyncFailure::new(kind.as_str(), &given_up.cause.to_string(), since);
+        Some(app.brands.give_up_sync(*brand, &failure))
+    }
+
+    fn taken_up(&self, app: &App<S, C>, brand: &BrandVersion) -> Option<S::Write> {
+        Some(app.brands.take_up_sync(*brand, Timestamp::now()))
+    }
+
     async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandVersion) -> Result<(), StepError> {
         let brand = flow.query(&RetrieveBrand, &event.id).await?;
         // Only the end of this very run marks that version as synced; a later one is announced by itself.
@@ -43,6 +64,9 @@ where
             // The table was restored to a time before the event.
             let error = format!("version {} of the brand is not there", event.version);
             return Err(StepError::permanent(error));
+        }
+        if brand.sync_failure.is_some() {
+            flow.alongside(flow.app().brands.take_up_sync(*event, Timestamp::now()));
         }
         flow.step(&SyncBrandToCms, &brand).await?;
         flow.step(&MarkBrandSynced, &brand).await

@@ -7,8 +7,8 @@ mod row;
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};
 
 use crate::{
-    Brand, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, GivenUp, StoreError,
-    SyncFailure, Timestamp,
+    Brand, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, StoreError, SyncFailure,
+    Timestamp,
 };
 
 use self::row::{brand_of, store_error, text};
@@ -76,12 +76,12 @@ impl BrandStore for DynamoDbBrandStore {
         self.synced(brand, at)
     }
 
-    async fn give_up_sync(
-        &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> Result<GivenUp, StoreError> {
-        self.give_up(brand, failure).await
+    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> TransactWriteItem {
+        self.given_up(brand, failure)
+    }
+
+    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> TransactWriteItem {
+        self.taken_up(brand, now)
     }
 
     async fn to_announce(

@@ -46,12 +46,13 @@ pub trait BrandStore: Send + Sync {
     /// The write that marks this version of a brand as synced. It is refused if the brand is gone or has changed.
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write;
 
-    /// Marks that the sync of this version of a brand is given up.
-    fn give_up_sync(
-        &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> impl Future<Output = Result<GivenUp, StoreError>> + Send;
+    /// The write that marks the sync of this version of a brand as given up: it leaves the outbox. It is refused if the brand
+    /// is gone, has changed, or is synced.
+    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> Self::Write;
+
+    /// The write that puts this version of a brand, whose sync was given up, back into the outbox. It is refused if it is
+    /// not given up, or is no longer the latest version.
+    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> Self::Write;
 
     /// Brands of a shard that are to be synced and to be announced again by `now`, the longest waiting first; at most
     /// `limit`. It may lag behind the last write. A row that cannot be read is an error by itself.
@@ -90,17 +91,6 @@ pub enum Changed {
     Deleted(Box<Brand>),
     /// It is of another version than was expected.
     Conflict(Box<Brand>),
-}
-
-/// What became of giving up the sync of a brand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUp {
-    /// The brand is marked so.
-    Marked,
-    /// There is nothing to give up: that version is synced, or a later one has taken its place and is announced by itself.
-    Overtaken,
-    /// There is no such brand.
-    Missing,
 }
 
 /// The store did not do what it was asked to.

@@ -34,6 +34,12 @@ impl<'a, A: Application> Flow<'a, A> {
         &self.run
     }
 
+    /// What the workflow acts on: for making [writes](Self::alongside), not for acting.
+    #[must_use]
+    pub fn app(&self) -> &'a A {
+        self.execution.app
+    }
+
     /// Says that what the workflow has read shows that nothing is left to do: a run of this id is done, since the last step
     /// of such a run hands over the write that makes it so; or, of a [serial](Workflow::SERIAL) workflow, a later one has
     /// taken its place. If the workflow then returns without having called a step, nothing is recorded and the journal is

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
+    types::{
+        AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+        builders::UpdateBuilder,
+    },
 };
 
 use super::row::{
-    ANNOUNCE_AFTER, EXPIRES_AT, Item, UNSYNCED, UNSYNCED_SHARD, brand_of, number, store_error,
-    text, unreadable,
+    ANNOUNCE_AFTER, EXPIRES_AT, Item, UNSYNCED, UNSYNCED_SHARD, brand_of, number, shard_of,
+    store_error, text,
 };
-use crate::{Brand, BrandVersion, DynamoDbBrandStore, GivenUp, StoreError, SyncFailure, Timestamp};
+use crate::{Brand, BrandVersion, DynamoDbBrandStore, StoreError, SyncFailure, Timestamp};
 
 /// For how long the row of a deleted brand is kept once its deletion is synced.
 const TOMBSTONE: Duration = Duration::from_hours(30 * 24);
@@ -43,30 +46,22 @@ impl DynamoDbBrandStore {
             .expression_attribute_values(":now", text(&at))
             .expression_attribute_values(":value", value)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // It lacks nothing that it must have. If it did, DynamoDB would refuse the empty write.
-        TransactWriteItem::builder()
-            .set_update(update.build().ok())
-            .build()
+        write(update)
     }
 
-    /// Two workers may be at the brand at once, each with an event about it:
+    /// It is made in the transaction that ends the run, so no other worker has begun the run afresh by then; the brand may
+    /// have changed nevertheless:
     ///
     /// ```text
-    /// one:     run reverted ─────────────────────────────────► give up: refused
-    /// other:        └──► run begun afresh ──► mark synced ──┘
-    /// update:       └──► write version 2, unsynced ─────────┘
+    /// sync:    read version 1 ──► CMS ──► reverted, give up version 1: refused
+    /// update:       └──► write version 2, unsynced ──┘
     /// ```
     ///
-    /// so that what is synced stays so, and a version whose sync has not been tried stays in the outbox.
-    pub(super) async fn give_up(
-        &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> Result<GivenUp, StoreError> {
-        let failure: Item = serde_dynamo::to_item(failure).map_err(unreadable)?;
-        let request = self
-            .client
-            .update_item()
+    /// so that a version whose sync has not been tried stays in the outbox.
+    pub(super) fn given_up(&self, brand: BrandVersion, failure: &SyncFailure) -> TransactWriteItem {
+        // A failure is three texts.
+        let failure: Item = serde_dynamo::to_item(failure).unwrap_or_default();
+        let update = Update::builder()
             .table_name(&self.table)
             .key("id", text(&brand.id))
             .condition_expression("version = :version AND attribute_not_exists(synced_at)")
@@ -74,20 +69,24 @@ impl DynamoDbBrandStore {
                 "SET sync_failure = :failure REMOVE {UNSYNCED_SHARD}, {ANNOUNCE_AFTER}"
             ))
             .expression_attribute_values(":version", number(brand.version))
-            .expression_attribute_values(":failure", AttributeValue::M(failure))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = request.send().await else {
-            return Ok(GivenUp::Marked);
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                Ok(match refused.item {
-                    Some(_) => GivenUp::Overtaken,
-                    None => GivenUp::Missing,
-                })
-            }
-            _ => Err(store_error(error)),
-        }
+            .expression_attribute_values(":failure", AttributeValue::M(failure));
+        write(update)
+    }
+
+    /// It is made together with the record that takes the run up: from then on the outbox sees to it that somebody carries
+    /// on, whatever becomes of the worker and of its message.
+    pub(super) fn taken_up(&self, brand: BrandVersion, now: Timestamp) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("id", text(&brand.id))
+            .condition_expression("version = :version AND attribute_exists(sync_failure)")
+            .update_expression(format!(
+                "SET {UNSYNCED_SHARD} = :shard, {ANNOUNCE_AFTER} = :now REMOVE sync_failure"
+            ))
+            .expression_attribute_values(":version", number(brand.version))
+            .expression_attribute_values(":shard", shard_of(brand.id))
+            .expression_attribute_values(":now", text(&now));
+        write(update)
     }
 
     pub(super) async fn waiting(
@@ -150,4 +149,11 @@ impl DynamoDbBrandStore {
             },
         }
     }
+}
+
+fn write(update: UpdateBuilder) -> TransactWriteItem {
+    // It lacks nothing that it must have. If it did, DynamoDB would refuse the empty write.
+    TransactWriteItem::builder()
+        .set_update(update.build().ok())
+        .build()
 }
