@@ -2,6 +2,7 @@
 //!
 //! It is a model of the design, not the code. Every state that can be reached is looked at: for what must hold always, for how
 //! the system comes to rest, and for whether it does. What is wrong in the model on purpose (`mutation`) is found.
+//! Not in it: idempotency keys, tombstones that are removed, records that expire, retries within one delivery.
 
 #![expect(
     clippy::expect_used,

@@ -14,8 +14,8 @@ pub(crate) struct Model {
     pub(crate) updates: u8,
     /// Whether the client may delete the brand.
     pub(crate) deletes: bool,
-    /// How many messages of one version there are at most at once. How often one is doubled over time has no bound.
-    pub(crate) copies: usize,
+    /// With how many messages at once none is doubled or redriven. How often that is done over time has no bound.
+    pub(crate) messages: usize,
     /// How often a message is received before SQS moves it to the dead-letter queue.
     pub(crate) max_receives: u8,
     /// In what the protocol departs from its design.
@@ -196,7 +196,7 @@ impl Transitions<'_> {
                 );
                 self.add(moved, Some(message), |to| to.park(message.version));
             } else if message.receives < self.model.max_receives
-                && self.from.copies(message.version) < self.model.copies
+                && self.from.messages() < self.model.messages
             {
                 let doubled = (Kind::Fault, Actor::Queue, "doubles");
                 self.add(doubled, Some(message), |to| to.queue.add(message));
@@ -231,7 +231,7 @@ impl Transitions<'_> {
 
     fn redrive(&mut self) {
         for (version, is_parked) in (1..).zip(self.from.dead_letters) {
-            if is_parked && self.from.copies(version) < self.model.copies {
+            if is_parked && self.from.messages() < self.model.messages {
                 let message = Message::new(version);
                 let redriven = (Kind::Outside, Actor::Operator, "redrives");
                 self.add(redriven, Some(message), |to| {

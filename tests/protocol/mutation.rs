@@ -38,7 +38,7 @@ pub(crate) enum Mutation {
     AcknowledgedBeforeParked,
 }
 
-/// The smallest world in which that can be seen; and that this promise is broken there.
+/// In that model the mutation breaks that promise.
 fn breaks(mutation: Mutation, model: Model, promise: Promise) {
     let model = Model {
         mutation: Some(mutation),
@@ -53,14 +53,14 @@ fn breaks(mutation: Mutation, model: Model, promise: Promise) {
 const CREATED: Model = Model {
     updates: 0,
     deletes: false,
-    copies: 2,
+    messages: 2,
     max_receives: 2,
     mutation: None,
 };
 
 const CREATED_AND_DELETED: Model = Model {
     deletes: true,
-    copies: 1,
+    messages: 1,
     ..CREATED
 };
 
@@ -80,8 +80,8 @@ fn marking_a_brand_synced_before_the_call_leaves_it_untold() {
 }
 
 #[test]
-fn going_by_what_was_read_before_the_lease_leaves_an_orphan() {
-    breaks(Mutation::NotReadAgain, CREATED, NoOrphan);
+fn going_by_what_was_read_before_the_lease_removes_a_synced_brand() {
+    breaks(Mutation::NotReadAgain, CREATED, SyncedIsTrue);
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Rest {
         let Some(row) = state.row else {
             return Some(Self::Nothing);
         };
-        let is_over = !state.has_open_run();
+        let is_over = state.is_idle() && !state.has_open_run();
         let is_told = state.cms == row.in_cms;
         match row.status {
             Status::Synced if is_over && is_told && state.cms == row.content() => {

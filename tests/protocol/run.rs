@@ -93,7 +93,7 @@ impl Turn<'_, '_> {
 
     pub(crate) fn intend(&mut self, what: &'static str, input: Version, effect: Effect) {
         let (record, lease) = (self.record, self.lease());
-        let is_marked_already = self.is(Mutation::SyncedBeforeApplied);
+        let marks = self.is(Mutation::SyncedBeforeApplied);
         let phase = Phase::Invoking(effect);
         self.go(what, Next::Apply, |to| {
             to.journal[record] = Some(Run {
@@ -101,10 +101,7 @@ impl Turn<'_, '_> {
                 phase,
                 lease,
             });
-            if let Some(row) = to
-                .row
-                .filter(|row| is_marked_already && row.version == input)
-            {
+            if let Some(row) = to.row.filter(|row| marks && row.version == input) {
                 to.row = Some(row.synced(effect.after));
             }
         });

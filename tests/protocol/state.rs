@@ -209,6 +209,14 @@ impl State {
         self.queue.copies(version) + held.filter(|held| held.message.version == version).count()
     }
 
+    /// How many messages there are, those in the hands of workers included.
+    pub(crate) fn messages(&self) -> usize {
+        (1..)
+            .zip(self.dead_letters)
+            .map(|(version, _)| self.copies(version))
+            .sum()
+    }
+
     /// The worker of that name, if it is at work.
     pub(crate) const fn worker(&mut self, id: WorkerId) -> &mut Option<Worker> {
         match id {
@@ -255,6 +263,11 @@ impl State {
         self.row.is_some_and(|row| {
             row.status == Status::Failed && self.dead_letters[place(row.version)]
         })
+    }
+
+    /// Whether nobody has anything to work on.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.messages() == 0
     }
 
     /// Whether a step has begun of which it is not settled whether it stands.

@@ -18,7 +18,7 @@ pub(crate) fn story(model: &Model, found: &Counterexample) -> String {
         model.transitions(&state, &mut transitions);
         // The workers keep their names on the way, though those of the states that were found do not.
         let step = transitions.iter().find(|step| step.to.canonical() == *next);
-        let Some(step) = step else { break };
+        let step = step.expect("each state follows from the one before it");
         let _ = write!(story, "{:3}. {} {}", number + 1, step.actor, step.what);
         if let Some(message) = step.message {
             let _ = write!(story, " [{message}]");

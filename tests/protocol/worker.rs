@@ -180,7 +180,7 @@ impl Turn<'_, '_> {
     fn begin(&mut self, read: Effect) {
         let version = self.message.version;
         let Some(run) = self.transitions.from.journal[self.record] else {
-            // Where there was no run, what was read before the lease is still so.
+            // Nobody has told the CMS anything yet, so that what was read without the lease is still true.
             return self.intend("begins the run", version, read);
         };
         match (run.lease, run.phase) {
