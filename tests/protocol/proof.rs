@@ -1,7 +1,8 @@
 //! The proof that the protocol keeps its promises. Brands are independent of each other, so that one is enough.
 //!
-//! Two workers are at it. The worlds are as large as seconds allow. Larger ones, which take minutes, were looked
-//! at by hand: 11 million states of `UPDATED_AND_DELETED` with two messages, 5 million of `DELETED` with three of each.
+//! Two workers are at it. The worlds are as large as seconds allow. Larger ones, which take minutes, were
+//! looked at by hand: `UPDATED_AND_DELETED` with two messages (11 million states), `UPDATED` and `DELETED` with three messages and
+//! three receives (5 million each).
 
 use std::time::Instant;
 
