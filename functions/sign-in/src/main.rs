@@ -1,0 +1,3 @@
+//! The Lambda function `sign-in`.
+
+fn main() {}

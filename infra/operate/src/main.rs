@@ -1,0 +1,3 @@
+//! What an operator does by hand.
+
+fn main() {}

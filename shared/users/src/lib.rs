@@ -1,0 +1,1 @@
+//! The users who may sign in.
