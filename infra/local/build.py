@@ -1,12 +1,16 @@
-"""Building the functions as Lambda wants them, and the stub CMS."""
+"""Building the functions as Lambda wants them, the stub CMS, and the operator's command line."""
 
 import processes
 from project import TARGET, Problem
 
 CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
+OPERATE = TARGET / "lambda" / "operate" / "bootstrap"
 
 # All in one call, so that each dependency is built once, with one set of features.
-_EXECUTABLES = ("--package", "create-brand", "--package", "sync-brand", "--package", "cms", "--features", "cms/server")
+_EXECUTABLES = (
+    *("--package", "create-brand", "--package", "sign-in", "--package", "sync-brand", "--package", "operate"),
+    *("--package", "cms", "--features", "cms/server"),
+)
 
 # With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built
 # when it runs the tests. Else a quarter of the dependencies is built twice.

@@ -96,6 +96,7 @@ impl ApiError {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use std::time::Duration;
 

@@ -76,6 +76,7 @@ pub(crate) fn verify(keys: &[Key], text: &str) -> Result<Vec<u8>, Refused> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

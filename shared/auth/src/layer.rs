@@ -97,4 +97,9 @@ fn bearer(header: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
 mod tests;

@@ -108,4 +108,5 @@ pub enum InvalidToken {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests;

@@ -134,6 +134,7 @@ where
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use aws_sdk_dynamodb::types::AttributeValue;
 

@@ -55,6 +55,7 @@ impl Users for MemoryUsers {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::MemoryUsers;
     use crate::{Argon2id, Created, Email, NewPassword, PasswordHash, Passwords, User, Users};

@@ -121,6 +121,7 @@ impl Passwords for Argon2id {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::{Argon2id, InvalidPasswordHash, PasswordHash, Passwords};
     use crate::NewPassword;
