@@ -6,29 +6,24 @@
     reason = "tests fail by panicking"
 )]
 
+mod doubles;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use auth::Tokens;
 use config::Secret;
+use doubles::{Away, Counting, KeepsAll};
 use lambda_http::{Body, Request, Response, http::StatusCode, request::from_str};
 use serde_json::{Value, json};
 use sign_in::{
     SignIn,
-    attempts::{
-        Attempt, Attempts, AttemptsError, Counted, MemoryAttempts, PER_ADDRESS_AND_ACCOUNT,
-    },
+    attempts::{Attempts, MemoryAttempts, PER_ADDRESS_AND_ACCOUNT},
 };
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use users::{
-    Argon2id, Created, Email, MemoryUsers, NewPassword, PasswordHash, Passwords, User, UserId,
-    Users, UsersError,
-};
+use users::{Argon2id, Email, MemoryUsers, NewPassword, Passwords, User, Users};
 
 const EVENT: &str = include_str!("../../../events/api-gateway-sign-in.json");
 const WIRE: &str = include_str!("../../../tests/wire/medusa.json");
@@ -37,75 +32,8 @@ const EMAIL: &str = "admin@medusa-test.com";
 const PASSWORD: &str = "supersecret";
 
 /// 23 November 2026, 09:45:07 UTC: seven minutes before the end of a window.
-fn noon() -> SystemTime {
+fn morning() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_795_427_107)
-}
-
-/// Checks passwords, and counts how often.
-#[derive(Clone, Default)]
-struct Counting(Arc<AtomicUsize>);
-
-impl Counting {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Passwords for Counting {
-    fn verify(&self, password: &str, hash: &PasswordHash) -> bool {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        // Whatever it is checked against, it is the same work.
-        assert!(String::from(hash.clone()).starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        Argon2id.verify(password, hash)
-    }
-}
-
-/// A table that is away.
-struct Away;
-
-fn away() -> Arc<std::io::Error> {
-    Arc::new(std::io::Error::other("secret detail"))
-}
-
-impl Users for Away {
-    async fn find(&self, _: &Email) -> Result<Option<User>, UsersError> {
-        Err(UsersError::Unavailable(away()))
-    }
-
-    async fn create(&self, _: &User) -> Result<Created, UsersError> {
-        Err(UsersError::Unavailable(away()))
-    }
-
-    async fn set_password(
-        &self,
-        _: &Email,
-        _: &PasswordHash,
-    ) -> Result<Option<UserId>, UsersError> {
-        Err(UsersError::Unavailable(away()))
-    }
-}
-
-impl Attempts for Away {
-    async fn begin(&self, _: &Attempt) -> Result<Counted, AttemptsError> {
-        Err(AttemptsError(away()))
-    }
-
-    async fn give_back(&self, _: &Attempt) -> Result<(), AttemptsError> {
-        Err(AttemptsError(away()))
-    }
-}
-
-/// Counts, and then cannot take back.
-struct KeepsAll(MemoryAttempts);
-
-impl Attempts for KeepsAll {
-    async fn begin(&self, attempt: &Attempt) -> Result<Counted, AttemptsError> {
-        self.0.begin(attempt).await
-    }
-
-    async fn give_back(&self, attempt: &Attempt) -> Result<(), AttemptsError> {
-        Away.give_back(attempt).await
-    }
 }
 
 fn tokens() -> Tokens {
@@ -178,7 +106,7 @@ async fn handler() -> (Handler, Counting, User) {
     let (users, user) = users().await;
     let passwords = Counting::default();
     let handler = SignIn::new(users, MemoryAttempts::new(), passwords.clone(), tokens());
-    (Arc::new(handler.with_clock(noon)), passwords, user)
+    (Arc::new(handler.with_clock(morning)), passwords, user)
 }
 
 #[tokio::test]
@@ -189,7 +117,7 @@ async fn who_signs_in_gets_a_token_that_names_them() {
     let fields: Vec<_> = body.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["token"]);
     let actor = tokens()
-        .check(body["token"].as_str().unwrap(), noon())
+        .check(body["token"].as_str().unwrap(), morning())
         .unwrap();
     assert_eq!(actor.id(), user.user_id.as_str());
 }
