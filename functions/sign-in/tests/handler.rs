@@ -15,7 +15,7 @@ use std::{
 
 use auth::Tokens;
 use config::Secret;
-use doubles::{Away, Counting, KeepsAll};
+use doubles::{Away, Counting, Hangs, KeepsAll};
 use lambda_http::{Body, Request, Response, http::StatusCode, request::from_str};
 use serde_json::{Value, json};
 use sign_in::{
@@ -253,6 +253,14 @@ async fn tables_that_are_away_answer_500_without_detail_and_nothing_is_guessed_m
     let no_counting = answer(&no_counting, guess(EMAIL, PASSWORD)).await;
     assert_eq!(no_counting, (StatusCode::INTERNAL_SERVER_ERROR, expected));
     assert_eq!(passwords.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_hangs_is_not_waited_for_longer_than_the_invocation_has() {
+    let (users, _) = users().await;
+    let hanging = Arc::new(SignIn::new(users, Hangs, Argon2id, tokens()));
+    let (status, _) = answer(&hanging, guess(EMAIL, PASSWORD)).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]

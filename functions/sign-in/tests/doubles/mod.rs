@@ -1,8 +1,11 @@
 //! What the handler is given in place of tables and of hashing.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sign_in::attempts::{Attempt, Attempts, AttemptsError, Counted, MemoryAttempts};
@@ -72,5 +75,18 @@ impl Attempts for KeepsAll {
 
     async fn give_back(&self, attempt: &Attempt) -> Result<(), AttemptsError> {
         Away.give_back(attempt).await
+    }
+}
+
+/// Never answers.
+pub(crate) struct Hangs;
+
+impl Attempts for Hangs {
+    async fn begin(&self, _: &Attempt) -> Result<Counted, AttemptsError> {
+        pending().await
+    }
+
+    async fn give_back(&self, _: &Attempt) -> Result<(), AttemptsError> {
+        pending().await
     }
 }
