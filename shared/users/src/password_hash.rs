@@ -89,7 +89,7 @@ pub trait Passwords: Send + Sync {
 /// Source: OWASP Password Storage Cheat Sheet. To check a password, the parameters are taken from its hash, so these can be
 /// raised; whoever has a hash of before keeps it until `operate set-password`.
 ///
-/// A hash takes some 20 ms of a processor, during which the thread does nothing else. In a Lambda function nobody waits for
+/// A hash takes a processor some tens of milliseconds, during which the thread does nothing else. In a Lambda function nobody waits for
 /// it: an environment has one request at a time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Argon2id;
