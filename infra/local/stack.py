@@ -61,6 +61,10 @@ class Stack:
             "WORKFLOW_EXECUTIONS_TABLE": self.outputs["WorkflowExecutionsTableName"],
             "BRAND_EVENTS_QUEUE_URL": self.outputs["BrandEventsQueueUrl"],
             "BRAND_EVENTS_DLQ_URL": self.outputs["BrandEventsDeadLetterQueueUrl"],
+            "ADMIN_USERS_TABLE": self.outputs["AdminUsersTableName"],
+            "SIGN_IN_ATTEMPTS_TABLE": self.outputs["SignInAttemptsTableName"],
+            "AUTH_SECRET_ID": self.outputs["AuthSecretArn"],
+            "SIGN_IN_FUNCTION": self.outputs["SignInFunctionName"],
             "CREATE_BRAND_FUNCTION": self.outputs["CreateBrandFunctionName"],
             "SYNC_BRAND_FUNCTION": self.outputs["SyncBrandFunctionName"],
         }
