@@ -78,7 +78,7 @@ impl<A: Application> Engine<A> {
             .observe(&RunEvent::Resumed { workflow: W::NAME });
         let mut ledger = Ledger::taken_over(run, fence, self.new_owner(), self.config.retention);
         if has_failed {
-            ledger.go_along(workflow.taken_up(app, own_input.as_ref().unwrap_or(asked_for)));
+            ledger.go_along(workflow.taken_up(app, asked_for));
         }
         Ok(Admission::GoOn(Box::new(ledger), own_input))
     }

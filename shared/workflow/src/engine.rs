@@ -206,8 +206,12 @@ impl<A: Application> Engine<A> {
                     Admission::GoOn(ledger, own_input) => (ledger, own_input),
                 },
             };
+            // Where a run before it in the series is reverted, what was asked for is not given up: it is begun then.
+            let given_up = |given_up: &GivenUp<'_>| {
+                let is_followed = own_input.is_some() && given_up.state == RunState::Reverted;
+                (!is_followed).then(|| workflow.given_up(app, input, given_up))?
+            };
             let input = own_input.as_ref().unwrap_or(input);
-            let given_up = |given_up: &GivenUp<'_>| workflow.given_up(app, input, given_up);
             let scope = (self, app, &steps);
             let until = (deadline, invocation.last_chance);
             let execution = Execution::new(scope, *ledger, until, &given_up);

@@ -39,6 +39,9 @@ pub trait Workflow<A: Application>: Send + Sync {
     /// over. If it is refused, the run ends without it. So whoever looks at what is written sees it given up exactly while
     /// it is.
     ///
+    /// The input is that of the run which is given up; or, where that has something left over and so keeps another one of a
+    /// [series](Self::SERIAL) from being begun, of the one that was asked for.
+    ///
     /// A second write, before or after the run's end, could not do that: another worker may have begun the run afresh by
     /// then, and die, and what is marked as given up would be under way with nobody to carry on.
     fn given_up(

@@ -131,6 +131,9 @@ impl Series {
                     continue;
                 }
             };
+            if state != RunState::Done && !self.is_signed(&message.to_string()) {
+                return Err(format!("{message} is given up, and not signed so"));
+            }
             settled.insert(*message, state);
         }
         if settled.len() < 2 {
@@ -151,21 +154,21 @@ impl Series {
         futures::FutureExt::now_or_never(load).unwrap().unwrap()
     }
 
-    /// At every moment, a run is signed as given up if it is, and not if it is not: whoever dies, or stands still, in between.
+    /// At no moment is a run signed as given up that is open: whoever dies, or stands still, in between.
     fn check_signs(&self) -> Result<(), String> {
         let Some(run) = self.recorded() else {
             return Ok(());
         };
-        let is_given_up = matches!(run.state, RunState::Reverted | RunState::Failed);
-        let is_signed = self
-            .world
-            .is_signed(&format!("given up {}", run.input.as_str()));
-        // One that is taken up again to be taken back is no longer signed, and still failed, for a moment.
-        if is_signed == is_given_up || (run.state == RunState::Failed && !is_signed) {
-            Ok(())
+        let is_open = !run.state.is_over() && run.state != RunState::Failed;
+        if is_open && self.is_signed(run.input.as_str()) {
+            Err(format!("signed as given up, and open: {run:?}"))
         } else {
-            Err(format!("signed as given up: {is_signed}: {run:?}"))
+            Ok(())
         }
+    }
+
+    fn is_signed(&self, state: &str) -> bool {
+        self.world.is_signed(&format!("given up {state}"))
     }
 
     fn check(&self, settled: &BTreeMap<u32, RunState>) -> Result<(), String> {
