@@ -13,6 +13,7 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use brand::{Brand, BrandId, BrandStore, CloudEvent, DynamoDbBrandStore};
 use config::Env;
 use journal::DynamoDbJournal;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use workflow::{Journal, Run};
@@ -36,6 +37,8 @@ pub struct Stack {
     pub brand_events_queue_url: String,
     /// The queue where events are parked.
     pub brand_events_dlq_url: String,
+    /// The token of somebody who may create brands.
+    pub admin_token: String,
     /// A client of the emulator's DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// A client of the emulator's SQS.
@@ -54,6 +57,7 @@ impl Stack {
             "WORKFLOW_EXECUTIONS_TABLE",
             "BRAND_EVENTS_QUEUE_URL",
             "BRAND_EVENTS_DLQ_URL",
+            "ADMIN_TOKEN",
         ];
         let values = variables.map(|variable| env.text(variable));
         let values = env
@@ -66,6 +70,7 @@ impl Stack {
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
+            admin_token,
         ] = values;
         let sdk = aws::sdk_config().await;
         Self {
@@ -75,6 +80,7 @@ impl Stack {
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
+            admin_token,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
             http: http_client(),
@@ -104,10 +110,22 @@ impl Stack {
     }
 
     fn creating(&self, body: &str) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("{}/admin/brands", self.api_url));
+        self.request(Method::POST, "/admin/brands")
+            .body(body.to_owned())
+    }
+
+    /// A request to the API, with the token.
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.api_url));
         request
             .header("content-type", "application/json")
-            .body(body.to_owned())
+            .bearer_auth(&self.admin_token)
+    }
+
+    /// Sends a request to the API, with the token, and answers status and body.
+    pub async fn send_to_api(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let request = self.request(method, path);
+        answer_to(request.body(body.to_string())).await
     }
 
     /// Creates a brand of that name, and answers its id.

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import admin
 import processes
 import stack
 from build import build
@@ -27,7 +28,8 @@ def execute(command: list[str], with_tests: bool) -> int:
         stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs) as running,
         phase("exec", " ".join(command)),
     ):
-        status = processes.run(command, os.environ | running.coordinates())
+        coordinates = running.coordinates() | admin.signed_in(running).coordinates()
+        status = processes.run(command, os.environ | coordinates)
         if status:
             print(f"exec: status {status}; the stack's logs are in {shown(logs)}/", file=sys.stderr)
         return status
