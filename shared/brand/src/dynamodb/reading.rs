@@ -98,28 +98,23 @@ async fn gather(
 ) -> Result<(), StoreError> {
     let of_use = lock(gathering).rows_of_use();
     let limit = of_use.map(|rows| i32::try_from(rows).unwrap_or(i32::MAX));
-    let mut request = rows.clone().set_limit(limit);
+    let mut next = None;
     loop {
+        let request = rows.clone().set_limit(limit).set_exclusive_start_key(next);
         let page = request.send().await.map_err(store_error)?;
-        let next = page.last_evaluated_key;
-        let later = match page.items {
-            Some(items) => take(&mut lock(gathering), items, rest)?,
-            None => {
-                let counted = u64::try_from(page.count).unwrap_or_default();
-                lock(gathering).count_more(counted);
-                Later::DoNotBelong
-            }
-        };
+        let later = take(&mut lock(gathering), page.items.unwrap_or_default(), rest)?;
+        next = page.last_evaluated_key;
         if next.is_none() || (later == Later::DoNotBelong && rest == Rest::Left) {
             return Ok(());
         }
         // What a search finds can only be counted by looking at it.
-        request = match later {
-            Later::DoNotBelong if of_use.is_some() => rows.clone().select(Select::Count),
-            _ => rows.clone().set_limit(limit),
+        if later == Later::DoNotBelong && of_use.is_some() {
+            break;
         }
-        .set_exclusive_start_key(next);
     }
+    let counted = count(&rows.select(Select::Count), next).await?;
+    lock(gathering).count_more(counted);
+    Ok(())
 }
 
 fn take(gathering: &mut Gathering<'_>, items: Vec<Item>, rest: Rest) -> Result<Later, StoreError> {
@@ -132,6 +127,18 @@ fn take(gathering: &mut Gathering<'_>, items: Vec<Item>, rest: Rest) -> Result<L
         }
     }
     Ok(later)
+}
+
+/// How many rows of a shard are left.
+async fn count(rows: &QueryFluentBuilder, mut next: Option<Item>) -> Result<u64, StoreError> {
+    let mut counted: u64 = 0;
+    while next.is_some() {
+        let request = rows.clone().set_exclusive_start_key(next);
+        let page = request.send().await.map_err(store_error)?;
+        counted = counted.saturating_add(u64::try_from(page.count).unwrap_or_default());
+        next = page.last_evaluated_key;
+    }
+    Ok(counted)
 }
 
 fn lock<'l, 'a>(gathering: &'l Mutex<Gathering<'a>>) -> MutexGuard<'l, Gathering<'a>> {

@@ -48,7 +48,9 @@ fn search() -> impl Strategy<Value = Search> {
 
 fn store(brands: &[Brand]) -> MemoryBrandStore {
     let store = MemoryBrandStore::new();
-    brands.iter().for_each(|brand| store.put(brand.clone()));
+    for brand in brands {
+        store.put(brand.clone());
+    }
     store
 }
 
