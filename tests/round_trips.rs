@@ -2,22 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
-};
+use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        interceptors::{
-            Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint,
-        },
-        runtime_components::RuntimeComponents,
-    },
-};
-use aws_smithy_types::config_bag::ConfigBag;
 use brand::{
     Brand, BrandName, BrandStore, CloudEvent, DynamoDbBrandStore, SqsBrandEvents, Timestamp,
 };
@@ -26,36 +13,8 @@ use create_brand::CreateBrand;
 use journal::DynamoDbJournal;
 use serde_json::json;
 use sync_brand::{App, SqsMessages, SyncBrand};
-use system_tests::Stack;
+use system_tests::{Requests, Stack};
 use workflow::Engine;
-
-/// Counts the requests that a client sends, repetitions included.
-#[derive(Clone, Debug, Default)]
-struct Requests(Arc<AtomicU32>);
-
-impl Requests {
-    /// How many were sent since the last look.
-    fn sent(&self) -> u32 {
-        self.0.swap(0, Ordering::SeqCst)
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Requests {
-    fn name(&self) -> &'static str {
-        "Requests"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-}
 
 /// Clients that count.
 struct Counted {

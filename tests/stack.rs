@@ -7,6 +7,9 @@
     reason = "tests fail by panicking"
 )]
 
+mod admin;
+mod requests;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
@@ -17,6 +20,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use workflow::{Journal, Run};
+
+pub use admin::{Admin, answer};
+pub use requests::Requests;
 
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_mins(2);
