@@ -22,6 +22,7 @@ pub struct Requests(Arc<AtomicU32>);
 
 impl Requests {
     /// How many were sent since the last look.
+    #[must_use]
     pub fn sent(&self) -> u32 {
         self.0.swap(0, Ordering::SeqCst)
     }

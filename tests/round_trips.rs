@@ -80,7 +80,7 @@ async fn syncing_a_brand_takes_three_requests_to_dynamodb_and_one_to_the_cms_and
     // The brand is stored, and the event is handed to the handler here instead of being announced.
     let brand = Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::now());
     counted.brands().create(&brand).await.unwrap();
-    counted.to_dynamodb.sent();
+    assert_eq!(counted.to_dynamodb.sent(), 1);
     let mut batch = event(include_str!("../events/sqs-brand-created.json"));
     let body = serde_json::to_string(&CloudEvent::about(&brand)).unwrap();
     *batch.pointer_mut("/Records/0/body").unwrap() = json!(body);
