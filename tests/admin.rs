@@ -40,14 +40,12 @@ impl Admin {
     }
 
     /// A request with the token.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.anonymous_request(method, path)
             .bearer_auth(&self.token)
     }
 
     /// A request without it.
-    #[must_use]
     pub fn anonymous_request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.api_url))
     }

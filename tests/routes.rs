@@ -1,10 +1,6 @@
 //! What the API answers beside brands, on the running system: its health, what has no route, and pages of other origins.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use reqwest::Method;
 use system_tests::{Admin, answer};
