@@ -38,8 +38,8 @@ fn brand(name: &str, millis: u64, number: u64) -> Brand {
 /// Stores brands as the system leaves them: synced, so that none is announced.
 async fn store(stack: &Stack, brands: &[Brand]) {
     let mut writes = JoinSet::new();
-    for brand in brands.iter().cloned() {
-        let client = stack.dynamodb.clone();
+    for brand in brands {
+        let (brand, client) = (brand.clone(), stack.dynamodb.clone());
         let store = DynamoDbBrandStore::new(client.clone(), &stack.brands_table);
         writes.spawn(async move {
             store.create(&brand).await.unwrap();

@@ -22,7 +22,7 @@ pub struct Requests(Arc<AtomicU32>);
 
 impl Requests {
     /// How many were sent since the last look.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "to look is to begin anew")]
     pub fn sent(&self) -> u32 {
         self.0.swap(0, Ordering::SeqCst)
     }

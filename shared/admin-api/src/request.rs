@@ -42,7 +42,7 @@ fn problem(refused: InvalidBrandName) -> String {
             "Value for field 'name' too small, expected at least: '1'".to_owned()
         }
         InvalidBrandName::TooLong => format!(
-            "Value for field 'name' too large, expected at most: '{}'",
+            "Value for field 'name' too big, expected at most: '{}'",
             BrandName::MAX_CHARS
         ),
         InvalidBrandName::ControlCharacter => {
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_body_of_exactly_the_limit_is_read() {
         let fill = |length: usize| format!(r#"{{"name":"{}"}}"#, "n".repeat(length - 11));
-        let too_long = "Invalid request: Value for field 'name' too large, expected at most: '255'";
+        let too_long = "Invalid request: Value for field 'name' too big, expected at most: '255'";
         assert_eq!(refusal(&fill(MAX_BODY)), too_long);
         assert_eq!(
             BrandRequest::parse(fill(MAX_BODY + 1).as_bytes()),

@@ -96,7 +96,10 @@ async fn gather(
     gathering: &Mutex<Gathering<'_>>,
     rest: Rest,
 ) -> Result<(), StoreError> {
-    let of_use = lock(gathering).rows_of_use();
+    let (of_use, counts_unseen) = {
+        let gathering = lock(gathering);
+        (gathering.rows_of_use(), gathering.counts_unseen())
+    };
     let limit = of_use.map(|rows| i32::try_from(rows).unwrap_or(i32::MAX));
     let mut next = None;
     loop {
@@ -107,8 +110,7 @@ async fn gather(
         if next.is_none() || (later == Later::DoNotBelong && rest == Rest::Left) {
             return Ok(());
         }
-        // What a search finds can only be counted by looking at it.
-        if later == Later::DoNotBelong && of_use.is_some() {
+        if later == Later::DoNotBelong && counts_unseen {
             break;
         }
     }

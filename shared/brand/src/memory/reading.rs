@@ -40,8 +40,11 @@ impl BrandReader for MemoryBrandStore {
         let room = offset.saturating_add(limit.into());
         let mut gathering = Gathering::new(search, order, None, room);
         for shard in 0..Self::SHARDS {
-            for brand in self.listed(shard, order.direction) {
-                gathering.take(brand);
+            let mut rows = self.listed(shard, order.direction).into_iter();
+            while let Some(brand) = rows.next() {
+                if gathering.take(brand) == Later::DoNotBelong && gathering.counts_unseen() {
+                    gathering.count_more(rows.by_ref().map(|_| 1).sum());
+                }
             }
         }
         let (brands, count) = gathering.finish();

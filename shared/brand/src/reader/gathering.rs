@@ -51,6 +51,11 @@ impl<'a> Gathering<'a> {
         is_sorted.then(|| self.room.saturating_add(2))
     }
 
+    /// Whether rows that cannot belong to what is gathered can be counted unseen: what a search finds cannot.
+    pub(crate) const fn counts_unseen(&self) -> bool {
+        self.search.is_for_all()
+    }
+
     /// Takes the next row of a shard.
     pub(crate) fn take(&mut self, brand: ListedBrand) -> Later {
         if self.is_behind_the_position(&brand) && self.search.finds(&brand) {
@@ -60,7 +65,7 @@ impl<'a> Gathering<'a> {
         Later::MayBelong
     }
 
-    /// Counts rows that were not looked at.
+    /// Counts rows unseen.
     pub(crate) fn count_more(&mut self, rows: u64) {
         self.count = self.count.saturating_add(rows);
     }

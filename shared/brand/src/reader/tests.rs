@@ -101,6 +101,7 @@ proptest! {
         direction in direction(),
         limit in 1..6_u16,
     ) {
+        let whole = expected(&brands, &search, Order::of_creation(direction));
         let store = store(&brands);
         let mut listed = Vec::new();
         let mut after = None;
@@ -108,12 +109,12 @@ proptest! {
             let page = page(&store, &search, direction, after, limit);
             listed.extend(page.brands);
             after = page.next;
+            prop_assert_eq!(after.is_some(), listed.len() < whole.len(), "the last page says so");
             if after.is_none() {
                 break;
             }
         }
-        let order = Order::of_creation(direction);
-        prop_assert_eq!(listed, expected(&brands, &search, order));
+        prop_assert_eq!(listed, whole);
     }
 
     #[test]
