@@ -10,9 +10,7 @@ mod fields;
 mod parameters;
 mod query;
 
-use std::time::{Duration, SystemTime};
-
-use admin_api::ApiError;
+use admin_api::{ApiError, Deadline};
 use brand::{BrandId, BrandReader, ListedBrand, StoreError};
 use lambda_http::{Body, Request, RequestExt, Response, tracing};
 use telemetry::Counts;
@@ -24,10 +22,6 @@ use self::{
     query::{ListQuery, Paging, RetrieveQuery},
 };
 
-/// What is kept of an invocation's time for answering.
-const ANSWER: Duration = Duration::from_millis(500);
-/// How long an invocation may take of which the deadline is not known.
-const UNKNOWN: Duration = Duration::from_secs(10);
 /// The most characters of an id that an answer repeats.
 const MAX_SHOWN: usize = 100;
 
@@ -46,13 +40,10 @@ impl<B: BrandReader> QueryBrands<B> {
     /// Answers one request: for one brand if its path has an id, and else for a list.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
         let mut counts = Counts::new();
-        let deadline = request
-            .lambda_context_ref()
-            .map_or(0, |context| context.deadline);
-        let left = aws::time_left(deadline, SystemTime::now()).unwrap_or(UNKNOWN);
+        let left = Deadline::of(&request).time_left();
         // On the heap, since what the SDK keeps of its requests makes it large.
         let work = Box::pin(self.answer(&request, &mut counts));
-        let answer = timeout(left.saturating_sub(ANSWER), work).await;
+        let answer = timeout(left, work).await;
         counts.emit("query-brands");
         answer.unwrap_or_else(|_| {
             error!("the brands were not read in time");

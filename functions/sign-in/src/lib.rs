@@ -6,9 +6,9 @@
 pub mod attempts;
 mod route;
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use admin_api::{ApiError, SignInRequest, TokenResponse};
+use admin_api::{ApiError, Deadline, SignInRequest, TokenResponse};
 use attempts::{Attempt, Attempts, Counted};
 use auth::{Actor, Identity, Tokens};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext, tracing};
@@ -16,11 +16,6 @@ use telemetry::Counts;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use users::{Email, PasswordHash, Passwords, User, Users};
-
-/// What is kept of an invocation's time for answering.
-const ANSWER: Duration = Duration::from_millis(500);
-/// How long an invocation may take of which the deadline is not known.
-const UNKNOWN: Duration = Duration::from_secs(10);
 
 /// The handler, on the users, the count of attempts, a way to check passwords, and the tokens it answers with.
 #[derive(Debug)]
@@ -56,13 +51,10 @@ impl<U: Users, A: Attempts, P: Passwords> SignIn<U, A, P> {
     /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
         let mut counts = Counts::new();
-        let deadline = request
-            .lambda_context_ref()
-            .map_or(0, |context| context.deadline);
-        let left = aws::time_left(deadline, SystemTime::now()).unwrap_or(UNKNOWN);
+        let left = Deadline::of(&request).time_left();
         // On the heap, since what the SDK keeps of its requests makes it large.
         let work = Box::pin(self.sign_in(&request, &mut counts));
-        let answer = timeout(left.saturating_sub(ANSWER), work).await;
+        let answer = timeout(left, work).await;
         counts.emit("sign-in");
         answer.unwrap_or_else(|_| {
             error!("not signed in in time");
