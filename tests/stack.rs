@@ -270,7 +270,9 @@ pub fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn http_client() -> reqwest::Client {
+/// A client of what runs on this machine.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
     // reqwest wants a provider of TLS even where nothing is spoken over it. Another test of the process may have set it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

@@ -3,6 +3,7 @@
 Done with boto3 because those two wait in steps of five seconds.
 """
 
+import base64
 import hashlib
 import io
 import re
@@ -65,6 +66,20 @@ def log_groups(client: Client) -> list[str]:
     return [
         resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == "AWS::Logs::LogGroup"
     ]
+
+
+def code_digests(client: Client) -> dict[str, str]:
+    """The SHA-256 of each function's zip, by what the function does. The emulator unpacks it in a folder named so."""
+    resources = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    names = {
+        re.sub(r"(?<!^)(?=[A-Z])", "-", resource["LogicalResourceId"].removesuffix("Function")).lower(): resource[
+            "PhysicalResourceId"
+        ]
+        for resource in resources
+        if resource["ResourceType"] == "AWS::Lambda::Function"
+    }
+    digest = lambda name: client("lambda").get_function_configuration(FunctionName=name)["CodeSha256"]
+    return {function: base64.b64decode(digest(name)).hex() for function, name in names.items()}
 
 
 def _package(s3: Any) -> str:

@@ -219,7 +219,8 @@ async fn faults_can_be_replaced_while_it_runs() {
 #[tokio::test]
 async fn faults_can_be_added_to_those_that_there_are() {
     let server = Server::start().await;
-    let rule = |name| json!([{"operation":"create","name":name,"kind":"permanent","when":"before"}]);
+    let rule =
+        |name| json!([{"operation":"create","name":name,"kind":"permanent","when":"before"}]);
     server.send(Method::PUT, "/faults", &rule("One")).await;
     let added = server.send(Method::POST, "/faults", &rule("Other")).await;
     assert_eq!(added, (204, Value::Null));
