@@ -23,14 +23,16 @@ const DYNAMODB: [Odds; 6] = [
     (Fault::DynamoDbSlow, 30),
 ];
 
-const SQS: [Odds; 6] = [
+const SQS: [Odds; 5] = [
     (Fault::SqsFails, 40),
     (Fault::SqsOutOfReach, 30),
     (Fault::SqsActsAndFails, 30),
     (Fault::SqsLosesReply, 40),
     (Fault::SqsSlow, 40),
-    (Fault::SqsSendsTwice, 60),
 ];
+const SENDS_TWICE: [Odds; 1] = [(Fault::SqsSendsTwice, 60)];
+/// What ends create-brand between storing and announcing. Its processes die all at once.
+const DIES: [Odds; 1] = [(Fault::DiedStoring, 10)];
 
 const DYNAMODB_FAILS: Reply = Reply::Instead(
     500,
@@ -67,20 +69,13 @@ impl Treat for AwsFaults {
 impl AwsFaults {
     fn dynamodb(&self, operation: &str, body: &[u8]) -> Treatment {
         let chaos = &self.0;
-        // A put of create-brand's. Not all are dead for long: the next request has a new process.
         let stores_brand = operation == "PutItem" && contains(body, b"unsynced_shard");
-        if stores_brand
-            && chaos
-                .strike(Target::DynamoDb, &[(Fault::DiedStoring, 15)])
-                .is_some()
-        {
-            chaos.injected.count(Fault::DiedStoring);
+        if stores_brand && chaos.strike(Target::DynamoDb, &DIES).is_some() {
             return Treatment::acting(Reply::Killed("create-brand"));
         }
         let Some(fault) = chaos.strike(Target::DynamoDb, &DYNAMODB) else {
             return Treatment::PASS;
         };
-        chaos.injected.count(fault);
         match fault {
             Fault::DynamoDbFails => Treatment::not_acting(DYNAMODB_FAILS),
             Fault::DynamoDbThrottles => Treatment::not_acting(DYNAMODB_THROTTLES),
@@ -101,20 +96,20 @@ impl AwsFaults {
             chaos.injected.count(Fault::SqsOutage);
             return Treatment::not_acting(SQS_FAILS);
         }
-        let fault = chaos.strike(Target::Sqs, &SQS);
-        let Some(fault) = fault.filter(|fault| sends || *fault != Fault::SqsSendsTwice) else {
+        if sends && chaos.strike(Target::Sqs, &SENDS_TWICE).is_some() {
+            return Treatment {
+                passed_on: 2,
+                ..Treatment::PASS
+            };
+        }
+        let Some(fault) = chaos.strike(Target::Sqs, &SQS) else {
             return Treatment::PASS;
         };
-        chaos.injected.count(fault);
         match fault {
             Fault::SqsFails => Treatment::not_acting(SQS_FAILS),
             Fault::SqsOutOfReach => Treatment::not_acting(Reply::Nothing),
             Fault::SqsActsAndFails => Treatment::acting(SQS_FAILS),
             Fault::SqsLosesReply => Treatment::acting(Reply::Nothing),
-            Fault::SqsSendsTwice => Treatment {
-                passed_on: 2,
-                ..Treatment::PASS
-            },
             _ => Treatment {
                 wait: chaos.moment(SLOW),
                 ..Treatment::PASS

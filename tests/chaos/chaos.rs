@@ -37,11 +37,12 @@ pub(crate) struct Chaos {
 }
 
 impl Chaos {
-    pub(crate) fn new(seed: u64, window: Duration, killer: Killer) -> Self {
+    /// Faults that go on for `window`, or for `longest` where that does not suffice.
+    pub(crate) fn new(seed: u64, window: Duration, longest: Duration, killer: Killer) -> Self {
         Self {
             injected: Injected::default(),
             killer,
-            plan: Plan::new(seed, window),
+            plan: Plan::new(seed, window, longest),
             begun: Instant::now(),
             phase: Mutex::new(Phase::Faulty),
             draws: Mutex::new(Rng::with_seed(seed)),
@@ -61,21 +62,40 @@ impl Chaos {
         self.phase() == Phase::Faulty && self.plan.is_out(self.begun.elapsed())
     }
 
-    /// The fault that befalls a request to that target, if any.
+    /// For how long there are faults.
+    pub(crate) fn since(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// The kinds of faults that have not occurred. republish-brands need not run while there are faults: it does once a
+    /// minute.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = Fault> {
+        let is_missing =
+            |fault: &Fault| *fault != Fault::KilledRepublishBrands && self.injected.of(*fault) == 0;
+        Fault::ALL.into_iter().filter(is_missing)
+    }
+
+    /// The fault that befalls a request to that target, if any; it is counted.
     pub(crate) fn strike(&self, target: Target, odds: &[Odds]) -> Option<Fault> {
         if self.phase() != Phase::Faulty {
             return None;
         }
         let gale = self.plan.gale(target, self.begun.elapsed());
         let mut drawn = self.draw(0..1000);
-        for (fault, per_mille) in odds {
+        let fault = odds.iter().find_map(|(fault, per_mille)| {
             let share = per_mille * gale;
-            if drawn < share {
-                return Some(*fault);
-            }
-            drawn -= share;
-        }
-        None
+            let is_it = drawn < share;
+            drawn = drawn.saturating_sub(share);
+            is_it.then_some(*fault)
+        })?;
+        // What has never befallen anybody comes first, so that a short run has all of it.
+        let missing = odds
+            .iter()
+            .map(|(fault, _)| *fault)
+            .find(|fault| self.injected.of(*fault) == 0);
+        let fault = missing.unwrap_or(fault);
+        self.injected.count(fault);
+        Some(fault)
     }
 
     /// A number of the series.

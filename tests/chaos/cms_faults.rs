@@ -71,22 +71,21 @@ impl Treat for CmsFaults {
         if chaos.phase() == Phase::Healthy {
             return Treatment::PASS;
         }
-        let struck = chaos.strike(Target::Cms, &CMS).map(|fault| {
-            let treatment = match fault {
-                Fault::CmsFails => Treatment::not_acting(FAILS),
-                Fault::CmsHangs => Treatment::not_acting(Reply::Hangs),
-                Fault::CmsActsAndFails => Treatment::acting(FAILS),
-                Fault::CmsActsAndHangs => Treatment::acting(Reply::Hangs),
-                Fault::CmsLosesReply => Treatment::acting(Reply::Nothing),
-                _ => Treatment::acting(Reply::Killed("sync-brand")),
+        let Some(fault) = chaos.strike(Target::Cms, &CMS) else {
+            let Some((fault, refusal)) = self.refusal(request) else {
+                return Treatment::PASS;
             };
-            (fault, treatment)
-        });
-        let Some((fault, treatment)) = struck.or_else(|| self.refusal(request)) else {
-            return Treatment::PASS;
+            chaos.injected.count(fault);
+            return refusal;
         };
-        chaos.injected.count(fault);
-        treatment
+        match fault {
+            Fault::CmsFails => Treatment::not_acting(FAILS),
+            Fault::CmsHangs => Treatment::not_acting(Reply::Hangs),
+            Fault::CmsActsAndFails => Treatment::acting(FAILS),
+            Fault::CmsActsAndHangs => Treatment::acting(Reply::Hangs),
+            Fault::CmsLosesReply => Treatment::acting(Reply::Nothing),
+            _ => Treatment::acting(Reply::Killed("sync-brand")),
+        }
     }
 
     async fn kill(&self, function: &'static str) {

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// How long it is, at most, from one killing to the next.
-const BETWEEN: Duration = Duration::from_millis(600);
+const BETWEEN: Duration = Duration::from_millis(1500);
 /// The most processes that are killed at once.
-const AT_ONCE: u32 = 5;
+const AT_ONCE: u32 = 4;
 
 /// Where the functions' processes come from.
 #[derive(Clone, Debug)]

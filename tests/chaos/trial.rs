@@ -1,7 +1,10 @@
 //! The course of the test: faults, settling, judging, redriving, judging again.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,7 @@ use crate::{
     cms_faults::CmsFaults,
     fault::Fault,
     killer::{self, Killer},
-    load::{self, Load},
+    load::{self, Acknowledged, Load},
     messages::{self, Known, Poison},
     proxy,
     settings::{Detour, Settings},
@@ -29,6 +32,8 @@ use crate::{
 
 /// How often it is looked whether everything is settled, and told how things stand.
 const LOOK: Duration = Duration::from_millis(500);
+/// So many times the window, faults go on at most, until each kind of them has occurred and each client has an answer.
+const LONGEST: u32 = 4;
 const TELL: Duration = Duration::from_secs(5);
 /// How often parked events are sent on their way again: a failed run takes back what is left at first, and is begun afresh
 /// the next time.
@@ -43,7 +48,8 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
         http: system_tests::http_client(),
     };
     let killer = Killer::new(detour.functions_folder, detour.functions_code);
-    let chaos = Arc::new(Chaos::new(settings.seed, settings.window, killer));
+    let longest = settings.window * LONGEST;
+    let chaos = Arc::new(Chaos::new(settings.seed, settings.window, longest, killer));
     let (here, there) = detour.aws;
     let aws = Arc::new(AwsFaults(Arc::clone(&chaos)));
     tokio::spawn(proxy::serve(TcpListener::bind(here).await?, there, aws));
@@ -63,7 +69,8 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
     let verdict = judge(&found, &load.acknowledged, &poison);
     let mut violations = load.problems.clone();
     violations.extend(verdict.violations.iter().cloned());
-    violations.extend(not_injected(&chaos));
+    let never = chaos.missing().map(Fault::told);
+    violations.extend(never.map(|(whom, what)| format!("never injected: {whom} {what}")));
     if !in_time {
         violations.push(format!(
             "not settled within {} s",
@@ -95,22 +102,30 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
     let known = Known::default();
     let (stack, http) = (look.stack, look.http.clone());
-    let created = load::create_all(settings, &stack.api_url, http, chaos, |brand| {
-        known.add(brand.id);
-    });
+    let are_created = AtomicBool::new(false);
+    let created = async {
+        let told = |brand: &Acknowledged| known.add(brand.id);
+        let load = load::create_all(settings, &stack.api_url, http, chaos, told).await;
+        are_created.store(true, Ordering::Relaxed);
+        load
+    };
     let stop = async {
         sleep(settings.window).await;
+        while chaos.since() < settings.window * LONGEST
+            && (!are_created.load(Ordering::Relaxed) || chaos.missing().next().is_some())
+        {
+            sleep(LOOK).await;
+        }
         chaos.enter(Phase::Settling);
     };
     let progress = async {
-        let begun = Instant::now();
         let mut ticks = interval(TELL);
         while chaos.phase() == Phase::Faulty {
             ticks.tick().await;
             let in_cms = look.in_cms().await.map_or(0, |held| held.len());
             println!(
                 "chaos: {:>3} s: {} acknowledged, {in_cms} in the CMS, {} faults injected",
-                begun.elapsed().as_secs(),
+                chaos.since().as_secs(),
                 known.number(),
                 chaos.injected.total()
             );
@@ -176,13 +191,4 @@ async fn redrive(look: &Look<'_>, patience: Duration) -> Result<(usize, Snapshot
         settle(look, patience).await;
     }
     Ok((rounds, look.snapshot().await?))
-}
-
-/// The kinds of faults that did not occur. republish-brands need not run while there are faults: it does once a minute.
-fn not_injected(chaos: &Chaos) -> Vec<String> {
-    Fault::ALL
-        .into_iter()
-        .filter(|fault| *fault != Fault::KilledRepublishBrands && chaos.injected.of(*fault) == 0)
-        .map(|fault| format!("never injected: {} {}", fault.told().0, fault.told().1))
-        .collect()
 }
