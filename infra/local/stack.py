@@ -45,6 +45,7 @@ class Detour:
             "CmsUrl": f"http://127.0.0.1:{self.cms_port}",
             "RepublishAfterSeconds": "5",
             "BrandEventsVisibilityTimeout": "60",
+            "BrandEventsMaxReceives": "3",
         }
 
     def coordinates(self, state: Path, client: deploy.Client) -> dict[str, str]:
