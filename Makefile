@@ -11,13 +11,16 @@ DOC_TESTS := cargo test --workspace --all-features --doc
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run test lint fmt ci stop clean
+.PHONY: help run admin test lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
 
 run: ## start the application on this machine, create a brand, show how it reaches the CMS; until Ctrl-C
 	@$(LOCAL) run
+
+admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
+	@$(LOCAL) operate -- create-admin --email "$(EMAIL)"
 
 test: ## run all tests, those of the whole system on a stack of their own
 	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'

@@ -130,7 +130,7 @@ impl Stack {
     /// The run that syncs the brand, as the journal holds it.
     pub async fn run(&self, id: BrandId) -> Option<Run> {
         let journal = DynamoDbJournal::new(self.dynamodb.clone(), &self.workflow_executions_table);
-        let run = format!("sync-brand-to-cms:{id}:{}", Brand::FIRST_VERSION);
+        let run = format!("sync-brand-to-cms:{id}");
         journal
             .load(&workflow::RunId::new(run))
             .await

@@ -1,12 +1,13 @@
-"""Building the functions as Lambda wants them, and the stub CMS."""
+"""Building the functions as Lambda wants them, the stub CMS, and the operator's command line."""
 
 import processes
 from project import TARGET, Problem
 
 CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
+OPERATE = TARGET / "lambda" / "operate" / "bootstrap"
 
 # All in one call, so that each dependency is built once, with one set of features.
-_PACKAGES = ("create-brand", "sync-brand", "republish-brands", "cms")
+_PACKAGES = ("create-brand", "republish-brands", "sign-in", "sync-brand", "operate", "cms")
 _EXECUTABLES = (*(word for package in _PACKAGES for word in ("--package", package)), "--features", "cms/server")
 
 # With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built

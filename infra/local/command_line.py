@@ -7,6 +7,8 @@ python3 infra/local exec [--with-tests] [--faulty] -- COMMAND...
                                         run a command against a stack of its own, on free ports; with --faulty its
                                         functions find AWS and the CMS only through the command
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
+python3 infra/local operate -- ARGUMENTS...
+                                        what an operator does by hand, on what `run` started: create-admin, say
 python3 infra/local stop                end a `run` that was left behind
 python3 infra/local clean               stop, and remove the environment and the stack's files
 """
@@ -52,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     execute.add_argument("--faulty", action="store_true", help="lead the functions through the command's proxies")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
+    commands.add_parser("operate").add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS")
     return parser.parse_args()
 
 
@@ -75,6 +78,7 @@ def _command(arguments: argparse.Namespace) -> int:
     # These need what only the virtual environment holds.
     import build
     import execute
+    import operate
     import run
     import stack
 
@@ -84,11 +88,17 @@ def _command(arguments: argparse.Namespace) -> int:
         case "run":
             run.run(arguments.once)
         case "exec":
-            command = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
+            command = _after_dashes(arguments.argv)
             if not command:
                 raise Problem("exec: no command: python3 infra/local exec -- COMMAND...")
             return execute.execute(command, arguments.with_tests, arguments.faulty)
         case "aws":
             endpoint = f"http://127.0.0.1:{stack.default_port()}"
             os.execvp("aws", ["aws", "--endpoint-url", endpoint, *arguments.argv])
+        case "operate":
+            operate.operate(f"http://127.0.0.1:{stack.default_port()}", _after_dashes(arguments.argv))
     return 0
+
+
+def _after_dashes(argv: list[str]) -> list[str]:
+    return argv[1:] if argv[:1] == ["--"] else argv

@@ -57,7 +57,20 @@ def _create(client: Client, parameters: Mapping[str, str], emulator: Process) ->
     stack = await_that(settled, "deploy: the stack", 120, emulator)
     if stack["StackStatus"] != "CREATE_COMPLETE":
         raise Problem(f"deploy: {stack['StackStatus']}: {_cause(cloudformation)}")
+    return _outputs(stack)
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+
+def outputs(endpoint: str) -> dict[str, str]:
+    """The outputs of the stack that was deployed there; a problem where nothing answers or is deployed."""
+    try:
+        stack = clients(endpoint)("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    except (BotoCoreError, ClientError) as error:
+        raise Problem(f"no stack at {endpoint}: start one with `make run` ({error})") from error
+    return _outputs(stack)
 
 
 def log_groups(client: Client) -> list[str]:

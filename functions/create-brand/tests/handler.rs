@@ -12,7 +12,7 @@ use std::{
 };
 
 use brand::{
-    Brand, BrandEvents, BrandId, BrandStore, BrandVersion, Created, EventError, GivenUp,
+    Brand, BrandEvents, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, EventError,
     MemoryBrandStore, StoreError, SyncFailure, Timestamp,
 };
 use create_brand::CreateBrand;
@@ -90,12 +90,31 @@ impl BrandStore for Faulty {
         self.0.mark_synced(brand, at)
     }
 
-    async fn give_up_sync(
+    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> Self::Write {
+        self.0.give_up_sync(brand, failure)
+    }
+
+    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> Self::Write {
+        self.0.take_up_sync(brand, now)
+    }
+
+    async fn update(
         &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> Result<GivenUp, StoreError> {
-        self.0.give_up_sync(brand, failure).await
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        self.0.update(id, name, expected, now).await
+    }
+
+    async fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        self.0.delete(id, expected, now).await
     }
 
     async fn to_announce(

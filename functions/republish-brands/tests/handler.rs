@@ -80,10 +80,8 @@ async fn what_is_synced_or_given_up_is_not_announced_again() {
         .unwrap();
     let given_up = waiting(&store, AGE * 2);
     let failure = SyncFailure::new("reverted", "the CMS refuses it", Timestamp::now());
-    store
-        .give_up_sync(BrandVersion::of(&given_up), &failure)
-        .await
-        .unwrap();
+    let given_up = store.give_up_sync(BrandVersion::of(&given_up), &failure);
+    store.transact(&[given_up]).unwrap();
     assert_eq!(republish(&store, &events, 10).await, Report::default());
 }
 

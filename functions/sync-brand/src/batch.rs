@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use brand::{BrandStore, GivenUp, SyncFailure};
+use brand::{BrandStore, BrandVersion, StoreError};
 use cms::Cms;
 use dead_letters::{DeadLetter, FailureKind};
 use futures::{FutureExt, future::join_all};
@@ -168,25 +168,33 @@ where
                 kind,
                 reason,
             } => {
-                let failure = SyncFailure::new(kind.as_str(), &reason, brand::Timestamp::now());
-                // The mark comes first: an event that is parked is not delivered again, so nothing would make up for it.
-                match self.app.brands.give_up_sync(brand, &failure).await {
-                    Ok(GivenUp::Marked | GivenUp::Missing) => {}
-                    Ok(GivenUp::Overtaken) => {
+                match self.is_given_up(brand).await {
+                    Ok(true) => {}
+                    Ok(false) => {
                         info!(%kind, reason, "overtaken: the brand is synced, or has changed");
                         return Ended::Acknowledged;
                     }
                     Err(cause) => {
-                        error!(%kind, reason, error = telemetry::chain(&cause), "the brand could not be marked");
+                        error!(%kind, reason, error = telemetry::chain(&cause), "the brand could not be read");
                         if cause.is_transient() && receives < self.max_receives {
                             return self.postpone(message, backoff(receives)).await;
                         }
-                        // It stays in the outbox, is announced again, and fails again: then it is marked.
                     }
                 }
                 self.park(message, kind, &reason, receives).await
             }
         }
+    }
+
+    /// Whether the sync of that version is given up, which was decided in the transaction that ended its run. If it is not,
+    /// another worker has taken the run up again, or a later version has taken its place: its own event sees to it. A brand
+    /// that is not there is given up as well.
+    async fn is_given_up(&self, brand: BrandVersion) -> Result<bool, StoreError> {
+        let found = self.app.brands.get(brand.id).await?;
+        Ok(
+            found
+                .is_none_or(|found| found.version == brand.version && found.sync_failure.is_some()),
+        )
     }
 
     async fn park(

@@ -26,10 +26,20 @@ pub struct Subscription {
 }
 
 /// Who subscribes to what.
-pub const SUBSCRIPTIONS: &[Subscription] = &[Subscription {
-    event: BrandEvent::Created,
-    subscriber: Subscriber::SyncBrandToCms,
-}];
+pub const SUBSCRIPTIONS: &[Subscription] = &[
+    Subscription {
+        event: BrandEvent::Created,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+    Subscription {
+        event: BrandEvent::Updated,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+    Subscription {
+        event: BrandEvent::Deleted,
+        subscriber: Subscriber::SyncBrandToCms,
+    },
+];
 
 /// The known event of that type.
 pub(crate) fn event_of_type(event_type: &str) -> Result<BrandEvent, Poison> {
@@ -82,13 +92,7 @@ pub enum Failure {
     Journal(JournalError),
     /// The engine cannot carry the run out.
     #[error("the run cannot be carried out")]
-    Engine {
-        /// What it is about.
-        brand: BrandVersion,
-        /// Why.
-        #[source]
-        cause: EngineError,
-    },
+    Engine(#[source] EngineError),
 }
 
 impl Subscriber {
@@ -107,7 +111,7 @@ impl Subscriber {
             Self::SyncBrandToCms => {
                 let brand: BrandVersion =
                     serde_json::from_value(event.data.clone()).map_err(Poison::Data)?;
-                let run = run_id(brand);
+                let run = run_id(brand.id);
                 let outcome = engine
                     .run(&SyncBrandToCmsWorkflow, app, &run, &brand, invocation)
                     .await;
@@ -129,6 +133,6 @@ fn done(brand: BrandVersion, outcome: Result<Outcome<()>, EngineError>) -> Resul
             leftovers,
         },
         Err(EngineError::Journal(cause)) => Failure::Journal(cause),
-        Err(cause) => Failure::Engine { brand, cause },
+        Err(cause) => Failure::Engine(cause),
     })
 }

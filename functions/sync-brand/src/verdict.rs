@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
     SendAnew { wait: Duration, reason: String },
     /// No repetition cures it.
     Park { kind: FailureKind, reason: String },
-    /// No repetition cures it, and the brand is told so as well.
+    /// Its run was given up, and no repetition cures it, unless it was overtaken.
     GiveUp {
         brand: BrandVersion,
         kind: FailureKind,
@@ -47,8 +47,10 @@ impl Verdict {
             Failure::Failed { brand, .. } => {
                 return Self::give_up(*brand, FailureKind::Failed, reason);
             }
-            Failure::Engine { brand, .. } => {
-                return Self::give_up(*brand, FailureKind::Engine, reason);
+            // The brand stays in the outbox: it is announced again, and its run carried out once it can be.
+            Failure::Engine(_) => {
+                let kind = FailureKind::Engine;
+                return Self::Park { kind, reason };
             }
             Failure::Running { until } => {
                 let now = Timestamp::from_millis(brand::Timestamp::now().as_millis());

@@ -1,17 +1,20 @@
-//! The workflow `sync-brand-to-cms`: retrieve the brand, create it in the CMS, mark it as synced.
+//! The workflow `sync-brand-to-cms`: retrieve the brand, bring the CMS to what it is, mark it as synced.
 
-use brand::{Brand, BrandId, BrandStore, BrandVersion, Timestamp};
+use brand::{Brand, BrandId, BrandName, BrandStore, BrandVersion, SyncFailure, Timestamp};
 use cms::{Cms, CmsBrand, CmsError};
+use dead_letters::FailureKind;
 use workflow::{
-    Call, Effect, Flow, Query, RunId, Step, StepError, StepResponse, StepResult, Steps, Workflow,
+    Call, Effect, Flow, GivenUp, Query, RunId, RunState, Step, StepError, StepResponse, StepResult,
+    Steps, Workflow,
 };
 
 use crate::App;
 
-/// The id of the run that syncs that version of a brand: every event about it finds the same run.
+/// The id of the run that syncs a brand: every event about it finds the same run, so that the versions of a brand are
+/// synced one after the other.
 #[must_use]
-pub fn run_id(brand: BrandVersion) -> RunId {
-    RunId::new(format!("sync-brand-to-cms:{}:{}", brand.id, brand.version))
+pub fn run_id(brand: BrandId) -> RunId {
+    RunId::new(format!("sync-brand-to-cms:{brand}"))
 }
 
 /// The workflow.
@@ -24,6 +27,7 @@ where
     C: Cms + 'static,
 {
     const NAME: &'static str = "sync-brand-to-cms";
+    const SERIAL: bool = true;
     type Input = BrandVersion;
     type Output = ();
 
@@ -31,12 +35,38 @@ where
         Steps::new().with(SyncBrandToCms)
     }
 
+    fn given_up(
+        &self,
+        app: &App<S, C>,
+        brand: &BrandVersion,
+        given_up: &GivenUp<'_>,
+    ) -> Option<S::Write> {
+        let kind = match given_up.state {
+            RunState::Failed => FailureKind::Failed,
+            _ => FailureKind::Reverted,
+        };
+        let since = Timestamp::from_millis(given_up.at.as_millis());
+        let failure = SyncFailure::new(kind.as_str(), &given_up.cause.to_string(), since);
+        Some(app.brands.give_up_sync(*brand, &failure))
+    }
+
+    fn taken_up(&self, app: &App<S, C>, brand: &BrandVersion) -> Option<S::Write> {
+        Some(app.brands.take_up_sync(*brand, Timestamp::now()))
+    }
+
     async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandVersion) -> Result<(), StepError> {
         let brand = flow.query(&RetrieveBrand, &event.id).await?;
-        if brand.synced_at.is_some() {
-            // Only the end of this very run marks it so.
-            flow.already_done();
-            return Ok(());
+        // Only the end of this very run marks that version as synced; a later one is announced by itself.
+        if brand.version > event.version || brand.synced_at.is_some() {
+            return flow.already_done();
+        }
+        if brand.version < event.version {
+            // The table was restored to a time before the event.
+            let error = format!("version {} of the brand is not there", event.version);
+            return Err(StepError::permanent(error));
+        }
+        if brand.sync_failure.is_some() {
+            flow.alongside(flow.app().brands.take_up_sync(*event, Timestamp::now()));
         }
         flow.step(&SyncBrandToCms, &brand).await?;
         flow.step(&MarkBrandSynced, &brand).await
@@ -65,7 +95,8 @@ impl<S: BrandStore, C: Cms> Query<App<S, C>> for RetrieveBrand {
     }
 }
 
-/// Creates the brand in the CMS; its compensation deletes it there.
+/// Brings the brand in the CMS from what it was to what it is to be: creates, updates or deletes it there. Its
+/// compensation brings it back: deletes, restores or creates it again.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SyncBrandToCms;
 
@@ -77,7 +108,7 @@ where
     const NAME: &'static str = "sync-brand-to-cms";
     type Input = Brand;
     type Output = ();
-    type Undo = BrandId;
+    type Undo = ();
 
     async fn invoke(
         &self,
@@ -85,30 +116,41 @@ where
         brand: &Brand,
         call: &Call,
     ) -> StepResult<Self, App<S, C>> {
-        let in_cms = CmsBrand {
-            id: brand.id.to_string(),
-            name: brand.name.to_string(),
+        let key = &call.idempotency_key;
+        let done = match brand.wanted_in_cms() {
+            // A first version is new to the CMS as well; of a later one it may know whatever became of those before.
+            Some(name) if brand.version == Brand::FIRST_VERSION => {
+                app.cms.create_brand(&in_cms(brand, name), key).await
+            }
+            Some(name) => app.cms.update_brand(&in_cms(brand, name), key).await,
+            None => app.cms.delete_brand(&brand.id.to_string(), key).await,
         };
-        app.cms
-            .create_brand(&in_cms, &call.idempotency_key)
-            .await
-            .map_err(|error| step_error("the brand could not be created in the CMS", error))?;
-        Ok(StepResponse::new(()).undo(brand.id))
+        done.map_err(|error| step_error("the brand could not be synced to the CMS", error))?;
+        Ok(StepResponse::new(()))
     }
 
-    /// The brand has the same id there and here, so that the input tells what to delete where the outcome is unknown.
+    /// The brand has the same id there and here, and tells what the CMS held before: so the input is all that is needed,
+    /// also where the outcome is unknown.
     async fn compensate(
         &self,
         app: &App<S, C>,
         brand: &Brand,
-        undo: Option<&BrandId>,
+        _: Option<&()>,
         call: &Call,
     ) -> Result<(), StepError> {
-        let id = undo.unwrap_or(&brand.id).to_string();
-        app.cms
-            .delete_brand(&id, &call.idempotency_key)
-            .await
-            .map_err(|error| step_error("the brand could not be deleted from the CMS", error))
+        let key = &call.idempotency_key;
+        let undone = match &brand.in_cms {
+            Some(before) => app.cms.update_brand(&in_cms(brand, before), key).await,
+            None => app.cms.delete_brand(&brand.id.to_string(), key).await,
+        };
+        undone.map_err(|error| step_error("the brand could not be restored in the CMS", error))
+    }
+}
+
+fn in_cms(brand: &Brand, name: &BrandName) -> CmsBrand {
+    CmsBrand {
+        id: brand.id.to_string(),
+        name: name.to_string(),
     }
 }
 

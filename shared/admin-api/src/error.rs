@@ -1,5 +1,7 @@
 //! The errors of the admin API, and the one place that maps them to HTTP.
 
+use std::time::Duration;
+
 use lambda_http::{
     Body, Response,
     http::{StatusCode, header},
@@ -16,6 +18,25 @@ pub enum ApiError {
     /// The request contradicts an earlier one: 409.
     #[error("{0}")]
     Conflict(String),
+    /// There is nothing of that name: 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// Such a request is not allowed to anybody: 400, as in Medusa.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The request carries no good token: 401. It does not learn what is wrong with the one it carries.
+    #[error("Unauthorized")]
+    Unauthorized,
+    /// Whoever signs in is not who they say: 401.
+    #[error("{0}")]
+    SignInRefused(String),
+    /// Too much was tried: 429. There is no such error in Medusa; the body is what its error handler makes of one by HTTP's
+    /// own name (`mapStatusCodeToErrorType`, as for 413).
+    #[error("Too Many Requests")]
+    TooManyRequests {
+        /// After how long it may be tried again.
+        retry_after: Duration,
+    },
     /// The request's body is larger than [`MAX_BODY`](crate::MAX_BODY): 413.
     #[error("request entity too large")]
     TooLarge,
@@ -29,8 +50,11 @@ impl ApiError {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidData(_) => StatusCode::BAD_REQUEST,
+            Self::InvalidData(_) | Self::NotAllowed(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized | Self::SignInRefused(_) => StatusCode::UNAUTHORIZED,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -45,7 +69,13 @@ impl ApiError {
             Self::Conflict(_) => {
                 json!({ "code": "invalid_state_error", "type": "conflict", "message": message })
             }
-            Self::TooLarge => json!({ "type": "unknown_error", "message": message }),
+            Self::NotFound(_) => json!({ "type": "not_found", "message": message }),
+            Self::NotAllowed(_) => json!({ "type": "not_allowed", "message": message }),
+            Self::Unauthorized => json!({ "message": message }),
+            Self::SignInRefused(_) => json!({ "type": "unauthorized", "message": message }),
+            Self::TooLarge | Self::TooManyRequests { .. } => {
+                json!({ "type": "unknown_error", "message": message })
+            }
             Self::Unknown => {
                 json!({ "code": "unknown_error", "type": "unknown_error", "message": message })
             }
@@ -59,6 +89,48 @@ impl ApiError {
         *response.status_mut() = self.status();
         let json = header::HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
+        match self {
+            // RFC 9110, 11.6.1: such an answer names the way to authenticate.
+            Self::Unauthorized => {
+                let bearer = header::HeaderValue::from_static("Bearer");
+                response
+                    .headers_mut()
+                    .insert(header::WWW_AUTHENTICATE, bearer);
+            }
+            Self::TooManyRequests { retry_after } => {
+                let seconds = retry_after.as_secs().max(1).into();
+                response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+            _ => {}
+        }
         response
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use std::time::Duration;
+
+    use lambda_http::{Body, http::StatusCode};
+
+    use super::ApiError;
+
+    #[test]
+    fn a_request_without_a_good_token_is_told_no_more_than_that() {
+        let answer = ApiError::Unauthorized.into_response();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.body(), &Body::from(r#"{"message":"Unauthorized"}"#));
+        assert_eq!(answer.headers().get("www-authenticate").unwrap(), &"Bearer");
+    }
+
+    #[test]
+    fn too_many_requests_says_after_how_many_seconds_to_try_again() {
+        let retry_after = Duration::from_secs(90);
+        let answer = ApiError::TooManyRequests { retry_after }.into_response();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers().get("retry-after").unwrap(), &"90");
+        let expected = r#"{"message":"Too Many Requests","type":"unknown_error"}"#;
+        assert_eq!(answer.body(), &Body::from(expected));
     }
 }

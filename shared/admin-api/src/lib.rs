@@ -7,8 +7,10 @@ mod error;
 mod layer;
 mod request;
 mod response;
+mod sign_in;
 
 pub use error::ApiError;
 pub use layer::ErrorResponses;
 pub use request::{CreateBrandRequest, MAX_BODY};
 pub use response::{BrandResponse, json};
+pub use sign_in::{SignInRequest, TokenResponse};

@@ -41,18 +41,7 @@ struct Fields {
 
 impl Fields {
     fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if body.len() > MAX_BODY {
-            return Err(ApiError::TooLarge);
-        }
-        let text = std::str::from_utf8(body).map_err(|error| {
-            ApiError::InvalidData(format!("The body is not valid UTF-8: {error}"))
-        })?;
-        // No body is a body without fields, as in Medusa.
-        let text = if text.trim().is_empty() { "{}" } else { text };
-        let document: Document = serde_json::from_str(text).map_err(|error| {
-            ApiError::InvalidData(format!("The body is not valid JSON: {error}"))
-        })?;
-        match document {
+        match Document::parse(body)? {
             Document::Object(fields) => Ok(Self {
                 fields,
                 problems: Vec::new(),
@@ -99,9 +88,24 @@ fn invalid(problems: &[String]) -> ApiError {
 }
 
 /// What may be sent as a body: Medusa's parser takes objects and lists alone.
-enum Document {
+pub(crate) enum Document {
     Object(Vec<(String, Value)>),
     List,
+}
+
+impl Document {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.len() > MAX_BODY {
+            return Err(ApiError::TooLarge);
+        }
+        let text = std::str::from_utf8(body).map_err(|error| {
+            ApiError::InvalidData(format!("The body is not valid UTF-8: {error}"))
+        })?;
+        // No body is a body without fields, as in Medusa.
+        let text = if text.trim().is_empty() { "{}" } else { text };
+        serde_json::from_str(text)
+            .map_err(|error| ApiError::InvalidData(format!("The body is not valid JSON: {error}")))
+    }
 }
 
 impl<'de> Deserialize<'de> for Document {

@@ -6,5 +6,5 @@ mod time;
 
 pub use aws_config::SdkConfig;
 pub use error::is_transient;
-pub use sdk::sdk_config;
+pub use sdk::{operator_config, sdk_config};
 pub use time::{deadline, time_left};

@@ -35,7 +35,9 @@ impl BrandEvent {
     /// The event that made the brand what it is.
     #[must_use]
     pub const fn of(brand: &Brand) -> Self {
-        if brand.version == Brand::FIRST_VERSION {
+        if brand.deleted_at.is_some() {
+            Self::Deleted
+        } else if brand.version == Brand::FIRST_VERSION {
             Self::Created
         } else {
             Self::Updated

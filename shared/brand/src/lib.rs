@@ -22,5 +22,5 @@ pub use memory::{MemoryBrandStore, MemoryBrandWrite};
 pub use model::{Brand, SyncFailure};
 pub use name::{BrandName, InvalidBrandName};
 pub use sqs::SqsBrandEvents;
-pub use store::{BrandStore, Created, GivenUp, StoreError};
+pub use store::{BrandStore, Changed, Created, StoreError};
 pub use timestamp::Timestamp;

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    Brand, BrandId, BrandStore, BrandVersion, Created, GivenUp, StoreError, SyncFailure, Timestamp,
+    Brand, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, StoreError, SyncFailure,
+    Timestamp,
 };
 
 /// Each with the time before which it is not announced again.
@@ -21,8 +22,45 @@ pub struct MemoryBrandStore {
 /// A write to a [`MemoryBrandStore`].
 #[derive(Clone, Debug)]
 pub struct MemoryBrandWrite {
-    synced: Brand,
-    at: Timestamp,
+    brand: BrandVersion,
+    change: Change,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Synced {
+        in_cms: Option<BrandName>,
+        at: Timestamp,
+    },
+    GivenUp(SyncFailure),
+    TakenUp(Timestamp),
+}
+
+impl MemoryBrandWrite {
+    fn is_refused(&self, found: Option<&(Brand, Timestamp)>) -> bool {
+        let Some((found, _)) = found else { return true };
+        found.version != self.brand.version
+            || match self.change {
+                Change::Synced { .. } => false,
+                Change::GivenUp(_) => found.synced_at.is_some(),
+                Change::TakenUp(_) => found.sync_failure.is_none(),
+            }
+    }
+
+    fn make(&self, (brand, after): &mut (Brand, Timestamp)) {
+        match &self.change {
+            Change::Synced { in_cms, at } => {
+                brand.synced_at = Some(*at);
+                brand.in_cms.clone_from(in_cms);
+                brand.sync_failure = None;
+            }
+            Change::GivenUp(failure) => brand.sync_failure = Some(failure.clone()),
+            Change::TakenUp(now) => {
+                brand.sync_failure = None;
+                *after = *now;
+            }
+        }
+    }
 }
 
 impl MemoryBrandStore {
@@ -42,22 +80,44 @@ impl MemoryBrandStore {
         self.brands().insert(brand.id, (brand, after));
     }
 
+    fn change(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+        change: impl FnOnce(&mut Brand),
+    ) -> Changed {
+        let mut brands = self.brands();
+        let Some((brand, after)) = brands.get_mut(&id) else {
+            return Changed::Missing;
+        };
+        if brand.deleted_at.is_some() {
+            return Changed::Deleted(Box::new(brand.clone()));
+        }
+        if expected.is_some_and(|version| version != brand.version) {
+            return Changed::Conflict(Box::new(brand.clone()));
+        }
+        change(brand);
+        brand.version += 1;
+        brand.updated_at = now;
+        brand.synced_at = None;
+        brand.sync_failure = None;
+        *after = now;
+        Changed::Done(Box::new(brand.clone()))
+    }
+
     /// Makes all the writes, or none and answers which one is refused, and why.
     pub fn transact(&self, writes: &[MemoryBrandWrite]) -> Result<(), (usize, String)> {
         let mut brands = self.brands();
         for (index, write) in writes.iter().enumerate() {
-            let found = brands.get(&write.synced.id);
-            if found.is_none_or(|(found, _)| found.version != write.synced.version) {
-                return Err((
-                    index,
-                    format!("brand {} is gone or has changed", write.synced.id),
-                ));
+            let id = write.brand.id;
+            if write.is_refused(brands.get(&id)) {
+                return Err((index, format!("brand {id} is gone or has changed")));
             }
         }
         for write in writes {
-            if let Some((brand, _)) = brands.get_mut(&write.synced.id) {
-                brand.synced_at = Some(write.at);
-                brand.sync_failure = None;
+            if let Some(found) = brands.get_mut(&write.brand.id) {
+                write.make(found);
             }
         }
         Ok(())
@@ -78,32 +138,45 @@ impl BrandStore for MemoryBrandStore {
         Ok(Created::New)
     }
 
+    async fn update(
+        &self,
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.change(id, expected, now, |brand| brand.name = name.clone()))
+    }
+
+    async fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        Ok(self.change(id, expected, now, |brand| brand.deleted_at = Some(now)))
+    }
+
     async fn get(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
         Ok(self.brands().get(&id).map(|(brand, _)| brand.clone()))
     }
 
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> MemoryBrandWrite {
+        let in_cms = brand.wanted_in_cms().cloned();
         MemoryBrandWrite {
-            synced: brand.clone(),
-            at,
+            brand: BrandVersion::of(brand),
+            change: Change::Synced { in_cms, at },
         }
     }
 
-    async fn give_up_sync(
-        &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> Result<GivenUp, StoreError> {
-        Ok(match self.brands().get_mut(&brand.id) {
-            None => GivenUp::Missing,
-            Some((found, _)) if found.version != brand.version || found.synced_at.is_some() => {
-                GivenUp::Overtaken
-            }
-            Some((found, _)) => {
-                found.sync_failure = Some(failure.clone());
-                GivenUp::Marked
-            }
-        })
+    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> MemoryBrandWrite {
+        let change = Change::GivenUp(failure.clone());
+        MemoryBrandWrite { brand, change }
+    }
+
+    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> MemoryBrandWrite {
+        let change = Change::TakenUp(now);
+        MemoryBrandWrite { brand, change }
     }
 
     async fn to_announce(

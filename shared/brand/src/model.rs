@@ -17,8 +17,14 @@ pub struct Brand {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// When it was deleted; none while it is not. A deleted brand is kept until the CMS has forgotten it, and a while longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
     /// What it was created from.
     pub request: RequestDigest,
+    /// The name under which the CMS holds it, as the last sync left it; none while it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_cms: Option<BrandName>,
     /// When this version of it reached the CMS; none while it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub synced_at: Option<Timestamp>,
@@ -41,6 +47,8 @@ impl Brand {
             version: Self::FIRST_VERSION,
             created_at: now,
             updated_at: now,
+            deleted_at: None,
+            in_cms: None,
             synced_at: None,
             sync_failure: None,
         }
@@ -53,6 +61,12 @@ impl Brand {
             id: BrandId::of(key),
             ..self
         }
+    }
+
+    /// The name under which the CMS is to hold it; none where it is to hold none.
+    #[must_use]
+    pub fn wanted_in_cms(&self) -> Option<&BrandName> {
+        self.deleted_at.is_none().then_some(&self.name)
     }
 
     /// Whether it is still to be synced: it is not, and nobody has given that up.

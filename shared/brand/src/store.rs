@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use thiserror::Error;
 
-use crate::{Brand, BrandId, BrandVersion, SyncFailure, Timestamp};
+use crate::{Brand, BrandId, BrandName, BrandVersion, SyncFailure, Timestamp};
 
 /// Where brands are kept.
 ///
@@ -21,18 +21,38 @@ pub trait BrandStore: Send + Sync {
     /// Stores a new brand, marked as to be synced, unless one of its id is stored.
     fn create(&self, brand: &Brand) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
-    /// The brand of that id, as the last write left it.
+    /// Gives a brand another name: its next version, marked as to be synced. Where a version is expected, only that one is
+    /// changed.
+    fn update(
+        &self,
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
+
+    /// Deletes a brand: its next and last version, marked as to be synced. Its row stays until that is done, and a while
+    /// longer. Where a version is expected, only that one is deleted.
+    fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
+
+    /// The brand of that id, deleted or not, as the last write left it.
     fn get(&self, id: BrandId) -> impl Future<Output = Result<Option<Brand>, StoreError>> + Send;
 
     /// The write that marks this version of a brand as synced. It is refused if the brand is gone or has changed.
     fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write;
 
-    /// Marks that the sync of this version of a brand is given up.
-    fn give_up_sync(
-        &self,
-        brand: BrandVersion,
-        failure: &SyncFailure,
-    ) -> impl Future<Output = Result<GivenUp, StoreError>> + Send;
+    /// The write that marks the sync of this version of a brand as given up: it leaves the outbox. It is refused if the brand
+    /// is gone, has changed, or is synced.
+    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> Self::Write;
+
+    /// The write that puts this version of a brand, whose sync was given up, back into the outbox. It is refused if it is
+    /// not given up, or is no longer the latest version.
+    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> Self::Write;
 
     /// Brands of a shard that are to be synced and to be announced again by `now`, the longest waiting first; at most
     /// `limit`. It may lag behind the last write. A row that cannot be read is an error by itself.
@@ -60,15 +80,17 @@ pub enum Created {
     Existing(Box<Brand>),
 }
 
-/// What became of giving up the sync of a brand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GivenUp {
-    /// The brand is marked so.
-    Marked,
-    /// There is nothing to give up: that version is synced, or a later one has taken its place and is announced by itself.
-    Overtaken,
+/// What became of changing a brand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is changed: as it now stands.
+    Done(Box<Brand>),
     /// There is no such brand.
     Missing,
+    /// It was deleted before.
+    Deleted(Box<Brand>),
+    /// It is of another version than was expected.
+    Conflict(Box<Brand>),
 }
 
 /// The store did not do what it was asked to.

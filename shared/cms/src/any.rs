@@ -101,6 +101,13 @@ impl Cms for AnyCms {
         }
     }
 
+    async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
+        match self {
+            Self::Stub(stub) => stub.update_brand(brand, idempotency_key).await,
+            Self::Http(http) => http.update_brand(brand, idempotency_key).await,
+        }
+    }
+
     async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
         match self {
             Self::Stub(stub) => stub.delete_brand(id, idempotency_key).await,

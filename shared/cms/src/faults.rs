@@ -38,6 +38,7 @@ pub enum FaultsError {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Operation {
     Create,
+    Update,
     Delete,
 }
 
@@ -213,7 +214,7 @@ mod tests {
     fn every_wrong_rule_is_told_with_its_number_and_reason() {
         let reason = reason(
             r#"[{"operation":"create","kind":"transient","when":"before","tims":1},
-                {"operation":"update","kind":"transient","when":"before"},
+                {"operation":"upsert","kind":"transient","when":"before"},
                 {"operation":"create","kind":"transient","when":"before"},
                 {"operation":"create","kind":"transient"},
                 {"operation":"create","kind":"transient","when":"before","times":0},
@@ -221,7 +222,7 @@ mod tests {
         );
         for told in [
             "fault rule 1: unknown field `tims`, expected one of `operation`, `name`",
-            "fault rule 2: unknown variant `update`, expected `create` or `delete`",
+            "fault rule 2: unknown variant `upsert`, expected one of `create`, `update`, `delete`",
             "fault rule 4: missing field `when`",
             "fault rule 5: invalid value: integer `0`, expected a nonzero u32",
             "fault rule 6: retry_after_seconds goes with the kind transient only",

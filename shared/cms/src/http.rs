@@ -84,12 +84,12 @@ impl HttpCms {
         })
     }
 
-    /// Sends the request. `settled` is the status that says: it is so already.
+    /// Sends the request. `settled` is the status that says: it is so already; none where no failure does.
     async fn send(
         &self,
         request: RequestBuilder,
         idempotency_key: &str,
-        settled: StatusCode,
+        settled: Option<StatusCode>,
     ) -> Result<(), CmsError> {
         let idempotency_key = HeaderValue::from_str(idempotency_key)
             .ok()
@@ -113,19 +113,35 @@ impl Cms for HttpCms {
             .client
             .post(self.base_url.join(&["brands"]))
             .json(brand);
-        self.send(request, idempotency_key, StatusCode::CONFLICT)
+        self.send(request, idempotency_key, Some(StatusCode::CONFLICT))
             .await
     }
 
+    async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
+        let id = path_segment(&brand.id)?;
+        request_log::sending("PUT", format_args!("/brands/{id}"));
+        tracing::debug!("{}", RequestData(brand));
+        let request = self
+            .client
+            .put(self.base_url.join(&["brands", id]))
+            .json(brand);
+        self.send(request, idempotency_key, None).await
+    }
+
     async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
-        // In a URL these name the list of brands, or what is above it.
-        if matches!(id, "" | "." | "..") {
-            return Err(CmsError::Unsendable("the brand's id makes no path"));
-        }
+        let id = path_segment(id)?;
         request_log::sending("DELETE", format_args!("/brands/{id}"));
         let request = self.client.delete(self.base_url.join(&["brands", id]));
-        self.send(request, idempotency_key, StatusCode::NOT_FOUND)
+        self.send(request, idempotency_key, Some(StatusCode::NOT_FOUND))
             .await
+    }
+}
+
+/// An id that names a brand in a URL. Some name the list of brands there, or what is above it.
+fn path_segment(id: &str) -> Result<&str, CmsError> {
+    match id {
+        "" | "." | ".." => Err(CmsError::Unsendable("the brand's id makes no path")),
+        id => Ok(id),
     }
 }
 

@@ -42,4 +42,4 @@ pub use error::{BoxError, CmsError};
 pub use faults::{Faults, FaultsError};
 pub use http::{HttpCms, HttpCmsConfig, HttpCmsError};
 pub use port::{Cms, CmsBrand};
-pub use stub::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats, StubCms};
+pub use stub::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats, StubCms, UpdateOutcome};

@@ -17,9 +17,10 @@ pub struct CmsBrand {
 
 /// A CMS that brands are synced to.
 ///
-/// Both operations may be sent again after any failure, because
+/// All operations may be sent again after any failure, because
 ///
-/// - creating a brand that is there already is success, and so is deleting one that is absent;
+/// - creating a brand that is there already is success, and so is deleting one that is absent, and updating one that is
+///   absent creates it;
 /// - a call with an idempotency key that has succeeded before succeeds again and changes nothing. A key belongs to one
 ///   operation with one argument; to mean something new, take a new key.
 ///
@@ -30,6 +31,13 @@ pub struct CmsBrand {
 pub trait Cms: Send + Sync {
     /// Creates the brand in the CMS.
     fn create_brand(
+        &self,
+        brand: &CmsBrand,
+        idempotency_key: &str,
+    ) -> impl Future<Output = Result<(), CmsError>> + Send;
+
+    /// Brings the brand in the CMS to this state, whatever it is there, or is not.
+    fn update_brand(
         &self,
         brand: &CmsBrand,
         idempotency_key: &str,

@@ -3,14 +3,15 @@
 //! | request | answer |
 //! |---|---|
 //! | `POST /brands` `{"id","name"}` | 201 `{"brand":{"id","name"}}`; 409 when the brand is there already |
+//! | `PUT /brands/{id}` `{"id","name"}` | 200 `{"brand":{"id","name"}}`; 201 when there was no such brand; 400 when the ids differ |
 //! | `DELETE /brands/{id}` | 204; 404 when there is no such brand |
 //! | `GET /brands` | 200 `{"brands":[{"id","name"}]}`, in the order of their ids |
 //! | `GET /brands/{id}` | 200 `{"brand":{"id","name"}}`; 404 |
-//! | `GET /stats` | 200 `{"calls":{"creates","deletes"},"acts":{"<id>":{"name","creates","deletes"}}}` |
+//! | `GET /stats` | 200 `{"calls":{"creates","updates","deletes"},"acts":{"<id>":{"name","creates","updates","deletes"}}}` |
 //! | `POST /faults` `[rule, …]` | 204, and from now on it fails so as well; 400 with the reason |
 //! | `PUT /faults` `[rule, …]` | 204, and from now on it fails so (the module `faults` has the rules); 400 with the reason |
 //!
-//! POST and DELETE heed `Idempotency-Key`, and need `Authorization: Bearer <key>` when the server was given a key. What only
+//! POST, PUT and DELETE of brands heed `Idempotency-Key`, and need `Authorization: Bearer <key>` when the server was given a key. What only
 //! looks, or sets the stub up, needs none: the server is for one's own machine. Errors are `{"message"}`. A transient
 //! fault is 503, a permanent one is 422, and a hanging one is no answer until the client gives up.
 

@@ -12,7 +12,7 @@ use crate::faults::FaultKind;
 use crate::request_log::{self, RequestData};
 use crate::{ApiKey, Cms, CmsBrand, CmsError, Faults};
 
-pub use memory::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats};
+pub use memory::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats, UpdateOutcome};
 use memory::{Failure, Memory};
 
 /// A CMS in memory. Clones share the memory: keep one to ask what the CMS holds, and give the other away.
@@ -97,6 +97,19 @@ impl StubCms {
         settle(answer).await
     }
 
+    /// Brings the brand to this state, and tells whether it was there. Without a key, nothing is remembered.
+    pub async fn update(
+        &self,
+        brand: &CmsBrand,
+        idempotency_key: Option<&str>,
+    ) -> Result<UpdateOutcome, CmsError> {
+        request_log::sending("PUT", format_args!("/brands/{}", brand.id));
+        tracing::info!("{}", RequestData(brand));
+        self.log_api_key();
+        let answer = self.memory().update(brand, idempotency_key);
+        settle(answer).await
+    }
+
     /// Deletes the brand, and tells whether it was there. Without a key, nothing is remembered.
     pub async fn delete(
         &self,
@@ -123,6 +136,11 @@ impl StubCms {
 impl Cms for StubCms {
     async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         self.create(brand, Some(idempotency_key)).await?;
+        Ok(())
+    }
+
+    async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
+        self.update(brand, Some(idempotency_key)).await?;
         Ok(())
     }
 

@@ -98,11 +98,11 @@ impl<A: Application> Execution<'_, A> {
         };
         let input = recorded.as_ref().unwrap_or(given);
 
-        let is_recorded = self.ledger().is_recorded();
+        let is_begun = self.ledger().is_begun();
         let needs_intent = match S::EFFECT {
             Effect::Compensated => true,
             // It may act twice, but not beside another worker: the lease must stand first.
-            Effect::Kept => !is_recorded,
+            Effect::Kept => !is_begun,
             Effect::Journalled => false,
         };
         if needs_intent {

@@ -32,7 +32,7 @@ impl<A: Application> Execution<'_, A> {
         workflow: &W,
         input: &W::Input,
     ) -> Result<End<W::Output>, EngineError> {
-        let is_taken_over = self.ledger().is_recorded();
+        let is_taken_over = self.ledger().is_begun();
         if is_taken_over && self.persist().await.is_err() {
             return self.halted().await;
         }
@@ -188,12 +188,12 @@ impl<A: Application> Execution<'_, A> {
 
     /// Gives the lease back, with all progress recorded. Of a run that has not begun there is nothing to keep.
     async fn give_back(&self) -> Result<(), Halted> {
-        let is_recorded = {
+        let is_begun = {
             let mut ledger = self.ledger();
             ledger.suspend();
-            ledger.is_recorded()
+            ledger.is_begun()
         };
-        if is_recorded {
+        if is_begun {
             self.persist().await
         } else {
             Ok(())

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde::de::DeserializeOwned;
 use tracing::{Instrument, info_span};
 
 use crate::{
-    Application, EngineConfig, EngineError, Environment, Journal, JournalError, Json, Observer,
-    Phase, Run, RunError, RunEvent, RunId, RunPage, RunQuery, RunState, SystemEnvironment,
+    Application, EngineConfig, EngineError, Environment, GivenUp, Journal, JournalError, Json,
+    Observer, Phase, Run, RunError, RunId, RunPage, RunQuery, RunState, SystemEnvironment,
     Timestamp, Workflow,
+    admission::Admission,
     conduct::End,
     execution::Execution,
     ledger::{Ledger, not_started},
@@ -63,11 +63,6 @@ pub struct Engine<A: Application> {
     pub(crate) config: EngineConfig,
 }
 
-enum Admission<T, W> {
-    Answer(Outcome<T>),
-    GoOn(Box<Ledger<W>>),
-}
-
 impl<A: Application> Engine<A> {
     /// An engine that keeps its runs in `journal`.
     pub fn new(journal: Arc<dyn Journal<A::Write>>) -> Self {
@@ -105,6 +100,9 @@ impl<A: Application> Engine<A> {
     ///
     /// A run that is done answers its stored output; one that was reverted is begun afresh (unless it was
     /// cancelled); one that failed goes on taking back. An error means that the run's state is what the journal holds.
+    ///
+    /// Where the workflow is [serial](Workflow::SERIAL) and the run of that id has another input, that one is first taken
+    /// to its end; if it does not come to one that it can be followed from, its outcome is the answer.
     pub async fn run<W: Workflow<A>>(
         &self,
         workflow: &W,
@@ -182,11 +180,12 @@ impl<A: Application> Engine<A> {
         let deadline = invocation
             .deadline
             .unwrap_or_else(|| begun.plus(self.config.default_time));
-        // Without knowing of the run it is begun; only if that finds it begun before is there a second round. A third
-        // one would need the run to be ended and forgotten in between.
-        for _ in 0..3 {
+        // Without knowing of the run it is begun; only if that finds it begun before is there a second round, and only if
+        // that is another one of the series a third and a fourth. One more would need the run to be ended and forgotten
+        // in between.
+        for _ in 0..5 {
             let now = self.environment.now();
-            let ledger = match found.take() {
+            let (ledger, own_input) = match found.take() {
                 None => {
                     let run =
                         not_started(id, W::NAME, W::VERSION, json.clone(), self.new_owner(), now);
@@ -195,82 +194,42 @@ impl<A: Application> Engine<A> {
                         let (id, most) = (id.clone(), self.journal.max_size());
                         return Err(EngineError::TooLarge { id, size, most });
                     }
-                    Box::new(ledger)
+                    (Box::new(ledger), None)
                 }
-                Some(run) => match self.admit::<W>(*run, &json, now)? {
+                Some(run) => match self.admit(workflow, app, *run, (input, &json), now)? {
                     Admission::Answer(outcome) => return Ok(outcome),
                     // A worker whose time is over must take nothing over, least of all begin a reverted run afresh: its
                     // message may be in other hands, and nobody would carry on.
-                    Admission::GoOn(_) if now.plus(self.config.deadline_margin) >= deadline => {
+                    Admission::GoOn(..) if now.plus(self.config.deadline_margin) >= deadline => {
                         return Ok(Outcome::Running { until: None });
                     }
-                    Admission::GoOn(ledger) => ledger,
+                    Admission::GoOn(ledger, own_input) => (ledger, own_input),
                 },
             };
+            // Where a run before it in the series is reverted, what was asked for is not given up: it is begun then.
+            let given_up = |given_up: &GivenUp<'_>| {
+                let is_followed = own_input.is_some() && given_up.state == RunState::Reverted;
+                (!is_followed).then(|| workflow.given_up(app, input, given_up))?
+            };
+            let input = own_input.as_ref().unwrap_or(input);
             let scope = (self, app, &steps);
-            let execution = Execution::new(scope, *ledger, (deadline, invocation.last_chance));
-            match execution.conduct(workflow, input).await? {
+            let until = (deadline, invocation.last_chance);
+            let execution = Execution::new(scope, *ledger, until, &given_up);
+            let conducted = execution.conduct(workflow, input);
+            found = match conducted.await? {
+                End::Found(run) => Some(run),
+                End::Outcome(Outcome::Done(_) | Outcome::Reverted { .. })
+                    if own_input.is_some() =>
+                {
+                    self.journal.load(id).await?.map(Box::new)
+                }
                 End::Outcome(outcome) => return Ok(outcome),
-                End::Found(run) => found = Some(run),
-            }
+            };
         }
         Ok(Outcome::Running { until: None })
     }
 
-    /// What is to be done with a run that was begun before.
-    fn admit<W: Workflow<A>>(
-        &self,
-        run: Run,
-        input: &Json,
-        now: Timestamp,
-    ) -> Result<Admission<W::Output, A::Write>, EngineError> {
-        let id = &run.id;
-        let conflict = |what| {
-            Err(EngineError::Conflict {
-                id: id.clone(),
-                what,
-            })
-        };
-        if run.workflow != W::NAME {
-            return conflict("workflow");
-        }
-        if !run.input.means_the_same_as(input) {
-            return conflict("input");
-        }
-        if run.state == RunState::Done {
-            return stored_output(&run).map(|output| Admission::Answer(Outcome::Done(output)));
-        }
-        if run.state == RunState::Reverted && run.cancel_requested_at.is_some() {
-            return Ok(Admission::Answer(Outcome::Reverted { cause: cause(&run) }));
-        }
-        if run.lease_until.is_some_and(|until| now < until) {
-            return Ok(Admission::Answer(Outcome::Running {
-                until: run.lease_until,
-            }));
-        }
-        if run.state == RunState::Invoking && run.version != W::VERSION {
-            let reason = format!(
-                "version {} of it began the run, and this is version {}",
-                run.version,
-                W::VERSION
-            );
-            return Err(EngineError::Definition {
-                id: id.clone(),
-                reason,
-            });
-        }
-        let run = if run.state == RunState::Reverted {
-            next_attempt::<A, W>(run)
-        } else {
-            run
-        };
-        self.observer
-            .observe(&RunEvent::Resumed { workflow: W::NAME });
-        let ledger = Ledger::taken_over(run, self.new_owner(), self.config.retention);
-        Ok(Admission::GoOn(Box::new(ledger)))
-    }
-
-    fn new_owner(&self) -> String {
+    pub(crate) fn new_owner(&self) -> String {
         format!(
             "{:016x}{:016x}",
             self.environment.random(),
@@ -279,30 +238,12 @@ impl<A: Application> Engine<A> {
     }
 }
 
-/// A run that was reverted, begun afresh. The attempt is part of the idempotency keys, since those of the attempt
-/// before stand for effects that are gone.
-fn next_attempt<A: Application, W: Workflow<A>>(run: Run) -> Run {
-    Run {
-        state: RunState::Invoking,
-        version: W::VERSION,
-        attempt: run.attempt.saturating_add(1),
-        steps: Vec::new(),
-        expires_at: None,
-        ..run
-    }
-}
-
-fn json_error(id: &RunId, what: &'static str, error: &serde_json::Error) -> EngineError {
+pub(crate) fn json_error(id: &RunId, what: &'static str, error: &serde_json::Error) -> EngineError {
     EngineError::Json {
         id: id.clone(),
         what,
         message: error.to_string(),
     }
-}
-
-fn stored_output<T: DeserializeOwned>(run: &Run) -> Result<T, EngineError> {
-    let stored = run.output.as_ref().map_or("null", Json::as_str);
-    serde_json::from_str(stored).map_err(|error| json_error(&run.id, "output", &error))
 }
 
 /// Why a run that was reverted, was.

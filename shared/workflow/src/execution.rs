@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
 use crate::{
-    Application, Engine, Phase, RunError, StepError, Steps, Timestamp,
+    Application, Engine, GivenUp, Phase, RunError, StepError, Steps, Timestamp,
     attempts::given_up,
     ledger::{Halt, Ledger, Settled},
 };
@@ -20,6 +20,9 @@ impl From<Halted> for StepError {
     }
 }
 
+type OnGivenUp<'a, A> =
+    &'a (dyn Fn(&GivenUp<'_>) -> Option<<A as Application>::Write> + Send + Sync);
+
 pub(crate) struct Execution<'a, A: Application> {
     pub(crate) app: &'a A,
     pub(crate) engine: &'a Engine<A>,
@@ -28,6 +31,8 @@ pub(crate) struct Execution<'a, A: Application> {
     pub(crate) deadline: Timestamp,
     /// Whether there will be no further delivery: then the run is reverted where it would be suspended.
     pub(crate) last_chance: bool,
+    /// What goes along with the run's end, if it is given up.
+    pub(crate) given_up: OnGivenUp<'a, A>,
     ledger: Mutex<Ledger<A::Write>>,
     /// Held while a write is under way, so that writes are made one after the other.
     writing: tokio::sync::Mutex<()>,
@@ -38,6 +43,7 @@ impl<'a, A: Application> Execution<'a, A> {
         (engine, app, steps): (&'a Engine<A>, &'a A, &'a Steps<A>),
         ledger: Ledger<A::Write>,
         (deadline, last_chance): (Timestamp, bool),
+        given_up: OnGivenUp<'a, A>,
     ) -> Self {
         let (ledger, writing) = (Mutex::new(ledger), tokio::sync::Mutex::new(()));
         Self {
@@ -46,6 +52,7 @@ impl<'a, A: Application> Execution<'a, A> {
             steps,
             deadline,
             last_chance,
+            given_up,
             ledger,
             writing,
         }

@@ -34,11 +34,30 @@ impl<'a, A: Application> Flow<'a, A> {
         &self.run
     }
 
-    /// Says that what the workflow has read shows that a run of this id is done already, since it could not be so
-    /// otherwise: the run's last step hands over the write that made it so. If the workflow then returns without
-    /// having called a step, nothing is recorded and the journal is not asked: a duplicate costs the read alone.
-    pub fn already_done(&self) {
-        self.execution.ledger().note_done_before();
+    /// What the workflow acts on: for making [writes](Self::alongside), not for acting.
+    #[must_use]
+    pub fn app(&self) -> &'a A {
+        self.execution.app
+    }
+
+    /// Says that what the workflow has read shows that nothing is left to do: a run of this id is done, since the last step
+    /// of such a run hands over the write that makes it so; or, of a [serial](Workflow::SERIAL) workflow, a later one has
+    /// taken its place. If the workflow then returns without having called a step, nothing is recorded and the journal is
+    /// not asked: a duplicate costs the read alone.
+    ///
+    /// An error where this run has done something already, which is overtaken then: passed on, it has that taken back.
+    pub fn already_done(&self) -> Result<(), StepError> {
+        if self.execution.ledger().note_done_before() {
+            Ok(())
+        } else {
+            Err(StepError::permanent("what it did is overtaken"))
+        }
+    }
+
+    /// A write to be made together with the next record of the run, which is made without it if it is refused: one that
+    /// takes back what [`Workflow::given_up`] wrote, where the workflow has read that it is written.
+    pub fn alongside(&self, write: A::Write) {
+        self.execution.ledger().go_along(Some(write));
     }
 
     /// Reads. Nothing is recorded, and a run that is resumed reads again.

@@ -27,6 +27,9 @@ pub(crate) struct Ledger<W> {
     run: Run,
     /// How the record stands, as far as this worker knows; none where there is none.
     persisted: Option<Fence>,
+    /// Whether the record is of this attempt. It is not before the first write: what there is then is of the attempt
+    /// before, and over.
+    begun: bool,
     /// The sequence number of the latest write that was tried. Never given twice: a write whose fate is unknown
     /// must not be taken for a later one.
     sequence: u64,
@@ -35,6 +38,8 @@ pub(crate) struct Ledger<W> {
     persisted_change: u64,
     /// The writes since the last one that is known to be made. One of them at most has been, since all expect the same.
     sent: Vec<Sent>,
+    /// Writes that go along with the next one, unless they are refused.
+    aside: Vec<W>,
     /// Writes that steps handed over, with the step's name: made in the transaction that ends the run.
     handed: Vec<(String, W)>,
     halt: Option<Halt>,
@@ -51,10 +56,12 @@ impl<W: Clone> Ledger<W> {
         Self {
             run,
             persisted: None,
+            begun: false,
             sequence: 0,
             change: 0,
             persisted_change: 0,
             sent: Vec::new(),
+            aside: Vec::new(),
             handed: Vec::new(),
             halt: None,
             called: BTreeSet::new(),
@@ -65,9 +72,12 @@ impl<W: Clone> Ledger<W> {
         }
     }
 
-    /// The ledger of a run that exists, in the hands of a new owner.
-    pub(crate) fn taken_over(found: Run, owner: String, retention: Duration) -> Self {
-        let fence = Fence::of(&found);
+    /// The ledger of a run whose record stands as the fence says, in the hands of a new owner.
+    ///
+    /// Where it is begun afresh, nothing is written before there is something to record, as with one of which there is no
+    /// record. Whatever the workflow has read by then is as good as read under a lease: if another worker has begun it
+    /// meanwhile, the record no longer stands as the fence says.
+    pub(crate) fn taken_over(found: Run, fence: Fence, owner: String, retention: Duration) -> Self {
         let tick = found
             .steps
             .iter()
@@ -81,6 +91,7 @@ impl<W: Clone> Ledger<W> {
         };
         Self {
             persisted: Some(fence),
+            begun: run.state != RunState::NotStarted,
             sequence: fence.sequence,
             change: 1,
             tick,
@@ -92,8 +103,14 @@ impl<W: Clone> Ledger<W> {
         &self.run
     }
 
-    pub(crate) const fn is_recorded(&self) -> bool {
-        self.persisted.is_some()
+    /// Whether anything is recorded of this attempt.
+    pub(crate) const fn is_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Has a write go along with the next one, unless it is refused.
+    pub(crate) fn go_along(&mut self, write: Option<W>) {
+        self.aside.extend(write);
     }
 
     pub(crate) const fn is_changed(&self) -> bool {
@@ -167,14 +184,15 @@ impl<W: Clone> Ledger<W> {
         error
     }
 
-    /// The workflow has seen that a run of this id is done.
-    pub(crate) const fn note_done_before(&mut self) {
-        self.done_before = true;
+    /// The workflow has seen that what the run is about is done; or answers false, if this run has done something itself.
+    pub(crate) const fn note_done_before(&mut self) -> bool {
+        self.done_before = self.run.steps.is_empty();
+        self.done_before
     }
 
-    /// Whether the workflow has seen that a run of this id is done, and has done nothing itself.
+    /// Whether the workflow has seen that what the run is about is done, and nothing is recorded of this run.
     pub(crate) const fn is_done_before(&self) -> bool {
-        self.done_before && self.persisted.is_none() && self.run.steps.is_empty()
+        self.done_before && !self.begun && self.run.steps.is_empty()
     }
 
     /// The run is done, with that output; or answers how large the record would become, if that is too large.

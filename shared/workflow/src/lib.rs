@@ -133,6 +133,7 @@
 //! The same additions made directly take nanoseconds. Bytes grow with the square of the number of steps, since each write
 //! replaces the record as a whole; workflows of hundreds of steps are better cut into several.
 
+mod admission;
 mod application;
 mod attempts;
 mod calls;
@@ -167,4 +168,4 @@ pub use observer::{AttemptEnd, Observer, RunEvent};
 pub use policy::RetryPolicy;
 pub use run::{Json, Run, RunId, RunState, StepRecord, StepState};
 pub use step::{Call, Effect, Query, Step, StepResponse, StepResult};
-pub use workflow::{Steps, Workflow};
+pub use workflow::{GivenUp, Steps, Workflow};

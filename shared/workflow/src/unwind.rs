@@ -3,8 +3,9 @@
 use futures::future::join_all;
 
 use crate::{
-    Application, Phase, RunState, StepState, Timestamp,
+    Application, GivenUp, Phase, RunState, StepState, Timestamp,
     attempts::Tried,
+    engine::cause,
     execution::{Execution, Halted},
     ledger::Halt,
 };
@@ -37,6 +38,13 @@ impl<A: Application> Execution<'_, A> {
             }
         }
         let state = self.ledger().end_reverting();
+        let write = {
+            let ledger = self.ledger();
+            let cause = &cause(ledger.run());
+            let at = self.now();
+            (self.given_up)(&GivenUp { state, cause, at })
+        };
+        self.ledger().go_along(write);
         self.persist().await?;
         Ok(state)
     }

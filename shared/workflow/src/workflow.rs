@@ -5,7 +5,9 @@ use std::{any::TypeId, collections::BTreeMap};
 use futures::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Application, Call, Flow, Json, RetryPolicy, Step, StepError};
+use crate::{
+    Application, Call, Flow, Json, RetryPolicy, RunError, RunState, Step, StepError, Timestamp,
+};
 
 /// A workflow: an async function over its steps. Branches, loops and mapping are plain Rust.
 ///
@@ -17,6 +19,13 @@ pub trait Workflow<A: Application>: Send + Sync {
     /// The definition's version. Raise it with a change that a run begun before must not be resumed with: such
     /// a run is then refused with [`EngineError::Definition`](crate::EngineError::Definition).
     const VERSION: u32 = 1;
+    /// Whether a run may be followed by another of the same id that is about something else, which its input says: the
+    /// next state of a thing, say, where the id names the thing.
+    ///
+    /// Such runs are conducted one after the other, never side by side, and each begins with what the one before has left
+    /// settled: one that is still open is first taken to its end, with its own input. It is then replaced in the journal.
+    /// Otherwise another input is refused as a [conflict](crate::EngineError::Conflict).
+    const SERIAL: bool = false;
     /// What a run is about.
     type Input: Serialize + DeserializeOwned + Send + Sync;
     /// What a run results in.
@@ -26,12 +35,48 @@ pub trait Workflow<A: Application>: Send + Sync {
     /// a run is reverted; a step that is not in it, and has a compensation, is refused before it acts.
     fn steps(&self) -> Steps<A>;
 
+    /// A write to be made in the transaction that gives a run up: that ends it as reverted, or as failed with something left
+    /// over. If it is refused, the run ends without it. So whoever looks at what is written sees it given up exactly while
+    /// it is.
+    ///
+    /// The input is that of the run which is given up; or, where that has something left over and so keeps another one of a
+    /// [series](Self::SERIAL) from being begun, of the one that was asked for.
+    ///
+    /// A second write, before or after the run's end, could not do that: another worker may have begun the run afresh by
+    /// then, and die, and what is marked as given up would be under way with nobody to carry on.
+    fn given_up(
+        &self,
+        _app: &A,
+        _input: &Self::Input,
+        _given_up: &GivenUp<'_>,
+    ) -> Option<A::Write> {
+        None
+    }
+
+    /// A write to be made when a run that has failed with something left over is asked for again, before that is taken back:
+    /// it takes back what [`given_up`](Self::given_up) wrote. If it is refused, the run goes on without it. A run that is
+    /// begun afresh does so by itself, with [`Flow::alongside`].
+    fn taken_up(&self, _app: &A, _input: &Self::Input) -> Option<A::Write> {
+        None
+    }
+
     /// The workflow itself.
     fn run(
         &self,
         flow: &Flow<'_, A>,
         input: &Self::Input,
     ) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
+}
+
+/// How a run is given up.
+#[derive(Clone, Copy, Debug)]
+pub struct GivenUp<'a> {
+    /// [Reverted](RunState::Reverted), or [failed](RunState::Failed) with something left over.
+    pub state: RunState,
+    /// Why.
+    pub cause: &'a RunError,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// The steps that a workflow declares, by name.

@@ -1,11 +1,13 @@
 //! The handler, fed with real events, on everything in memory.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
 
+mod changing;
 mod failing;
 mod messages;
 mod syncing;

@@ -6,10 +6,7 @@ use std::{
 };
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use brand::{
-    Brand, BrandId, BrandName, BrandStore, BrandVersion, MemoryBrandStore, MemoryBrandWrite,
-    Timestamp,
-};
+use brand::{Brand, BrandId, BrandName, BrandStore, MemoryBrandStore, MemoryBrandWrite, Timestamp};
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
 use sync_brand::{App, Messages, MessagesError, SyncBrand, run_id};
@@ -113,13 +110,7 @@ impl<C: Cms + Clone + 'static> World<C> {
     }
 
     pub(crate) async fn run(&self) -> Option<Run> {
-        self.journal
-            .load(&run_id(BrandVersion {
-                id: id(),
-                version: Brand::FIRST_VERSION,
-            }))
-            .await
-            .unwrap()
+        self.journal.load(&run_id(id())).await.unwrap()
     }
 
     /// The brands that the outbox holds.

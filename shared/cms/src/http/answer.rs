@@ -28,17 +28,17 @@ pub(super) fn none(error: reqwest::Error) -> CmsError {
     }
 }
 
-/// The meaning of an answer. `settled` is the status that says: it is so already.
+/// The meaning of an answer. `settled` is the status that says: it is so already, if one does.
 pub(super) async fn read(
     response: Response,
-    settled: StatusCode,
+    settled: Option<StatusCode>,
     api_key: &ApiKey,
 ) -> Result<(), CmsError> {
     let status = response.status();
     let retry_after = retry_after(response.headers());
     // The status has decided. The body is read even so: a connection is used again only when its answer was read.
     let body = body(response).await;
-    if status.is_success() || status == settled {
+    if status.is_success() || settled == Some(status) {
         Ok(())
     } else if is_transient(status) {
         Err(CmsError::Unavailable {

@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::{ApiKey, CmsBrand, CreateOutcome, DeleteOutcome, Faults, FaultsError, StubCms};
+use crate::{
+    ApiKey, CmsBrand, CreateOutcome, DeleteOutcome, Faults, FaultsError, StubCms, UpdateOutcome,
+};
 
 /// The longest body that is read, in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -30,7 +32,10 @@ struct Server {
 pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
     Router::new()
         .route("/brands", get(list_brands).post(create_brand))
-        .route("/brands/{id}", get(retrieve_brand).delete(delete_brand))
+        .route(
+            "/brands/{id}",
+            get(retrieve_brand).put(update_brand).delete(delete_brand),
+        )
         .route("/stats", get(stats))
         .route("/faults", put(replace_faults).post(add_faults))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
@@ -69,7 +74,7 @@ impl FromRequestParts<Server> for Authorized {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CreateBrand {
+struct BrandBody {
     id: String,
     name: String,
 }
@@ -80,12 +85,7 @@ async fn create_brand(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let CreateBrand { id, name } = serde_json::from_slice(&body?)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let brand = CmsBrand {
-        id: checked(id)?,
-        name,
-    };
+    let brand = brand_of(&body?)?;
     match server
         .stub
         .create(&brand, idempotency_key(&headers)?)
@@ -101,6 +101,26 @@ async fn create_brand(
     }
 }
 
+async fn update_brand(
+    _: Authorized,
+    State(server): State<Server>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let brand = brand_of(&body?)?;
+    if brand.id != id {
+        let problem = format!("the path names brand {id}, the body {}", brand.id);
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    let key = idempotency_key(&headers)?;
+    let status = match server.stub.update(&brand, key).await? {
+        UpdateOutcome::Created => StatusCode::CREATED,
+        UpdateOutcome::Updated => StatusCode::OK,
+    };
+    Ok((status, Json(json!({ "brand": brand }))).into_response())
+}
+
 async fn delete_brand(
     _: Authorized,
     State(server): State<Server>,
@@ -112,6 +132,13 @@ async fn delete_brand(
         DeleteOutcome::Deleted => Ok(StatusCode::NO_CONTENT),
         DeleteOutcome::Absent => Err(no_such_brand(&id)),
     }
+}
+
+fn brand_of(body: &[u8]) -> Result<CmsBrand, Problem> {
+    let BrandBody { id, name } = serde_json::from_slice(body)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let id = checked(id)?;
+    Ok(CmsBrand { id, name })
 }
 
 async fn list_brands(State(server): State<Server>) -> Json<Value> {

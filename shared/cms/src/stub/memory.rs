@@ -17,6 +17,15 @@ pub enum CreateOutcome {
     AlreadyExists,
 }
 
+/// What an update found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateOutcome {
+    /// The brand was not there; it is now.
+    Created,
+    /// The brand was there, and is as it was told to be.
+    Updated,
+}
+
 /// What a delete found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
@@ -31,6 +40,9 @@ pub enum DeleteOutcome {
 pub struct Calls {
     /// Calls of create.
     pub creates: u64,
+    /// Calls of update.
+    #[serde(default)]
+    pub updates: u64,
     /// Calls of delete.
     pub deletes: u64,
 }
@@ -40,8 +52,11 @@ pub struct Calls {
 pub struct Acts {
     /// The name under which the brand was stored last.
     pub name: String,
-    /// How often the brand was stored.
+    /// How often the brand was stored where there was none.
     pub creates: u64,
+    /// How often the brand was changed.
+    #[serde(default)]
+    pub updates: u64,
     /// How often the brand was removed.
     pub deletes: u64,
 }
@@ -68,6 +83,7 @@ pub(super) enum Failure {
 pub(super) struct Memory {
     brands: BTreeMap<String, CmsBrand>,
     created: Answers<CmsBrand, CreateOutcome>,
+    updated: Answers<CmsBrand, UpdateOutcome>,
     deleted: Answers<String, DeleteOutcome>,
     stats: Stats,
     faults: Faults,
@@ -126,6 +142,35 @@ impl Memory {
                 CreateOutcome::Created
             };
             self.created.remember(key, brand, outcome);
+            Ok(outcome)
+        })
+    }
+
+    pub(super) fn update(
+        &mut self,
+        brand: &CmsBrand,
+        key: Option<&str>,
+    ) -> Result<UpdateOutcome, Failure> {
+        self.stats.calls.updates += 1;
+        let fault = self.faults.strike(Operation::Update, Some(&brand.name));
+        around(fault, || {
+            if let Some(outcome) = self.updated.recall(key, brand)? {
+                return Ok(outcome);
+            }
+            let acts = self.stats.acts.entry(brand.id.clone()).or_default();
+            acts.name.clone_from(&brand.name);
+            let before = self.brands.insert(brand.id.clone(), brand.clone());
+            let outcome = match before {
+                None => {
+                    acts.creates += 1;
+                    UpdateOutcome::Created
+                }
+                Some(before) => {
+                    acts.updates += u64::from(before != *brand);
+                    UpdateOutcome::Updated
+                }
+            };
+            self.updated.remember(key, brand, outcome);
             Ok(outcome)
         })
     }

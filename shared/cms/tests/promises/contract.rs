@@ -33,6 +33,9 @@ kept_by_both! {
     a_late_duplicate_of_a_create_that_found_the_brand_there_does_not_bring_it_back
     a_late_duplicate_of_a_delete_does_not_remove_what_was_created_since
     a_new_key_creates_again_what_was_deleted
+    an_update_brings_the_brand_to_its_state_whatever_it_was
+    an_update_repeated_with_its_key_acts_once
+    a_late_duplicate_of_an_update_does_not_bring_back_what_was_changed_or_deleted_since
     a_create_and_a_delete_may_bear_the_same_key
     a_key_that_was_used_for_another_brand_is_refused_for_good
     every_call_is_counted
@@ -67,6 +70,41 @@ async fn a_create_of_what_exists_under_another_key_succeeds_and_adds_nothing(
         .unwrap();
     assert_eq!(stub.brands(), [brand("b1", "Acme")]);
     assert_eq!(stub.creates("b1"), 1);
+}
+
+async fn an_update_brings_the_brand_to_its_state_whatever_it_was(
+    Bench { cms, stub }: Bench<impl Cms>,
+) {
+    for name in ["Acme", "Acme, renamed"] {
+        let brand = brand("b1", name);
+        cms.update_brand(&brand, name).await.unwrap();
+        assert_eq!(stub.brands(), [brand]);
+    }
+    assert_eq!(stub.creates("b1"), 1);
+    assert_eq!(stub.stats().acts["b1"].updates, 1);
+    assert_eq!(stub.calls().updates, 2);
+}
+
+async fn an_update_repeated_with_its_key_acts_once(Bench { cms, stub }: Bench<impl Cms>) {
+    for _ in 0..3 {
+        let brand = brand("b1", "Acme");
+        cms.update_brand(&brand, "run/update").await.unwrap();
+    }
+    assert_eq!(stub.creates("b1"), 1);
+    assert_eq!(stub.stats().acts["b1"].updates, 0);
+}
+
+async fn a_late_duplicate_of_an_update_does_not_bring_back_what_was_changed_or_deleted_since(
+    Bench { cms, stub }: Bench<impl Cms>,
+) {
+    let (first, second) = (brand("b1", "First"), brand("b1", "Second"));
+    cms.update_brand(&first, "run-1").await.unwrap();
+    cms.update_brand(&second, "run-2").await.unwrap();
+    cms.update_brand(&first, "run-1").await.unwrap();
+    assert_eq!(stub.brands(), [second]);
+    cms.delete_brand("b1", "run-3").await.unwrap();
+    cms.update_brand(&first, "run-1").await.unwrap();
+    assert_eq!(stub.brands(), []);
 }
 
 async fn a_delete_of_an_absent_brand_succeeds(Bench { cms, stub }: Bench<impl Cms>) {

@@ -9,6 +9,8 @@ pub(crate) struct Write<W> {
     pub(crate) run: Run,
     pub(crate) expected: Expected,
     pub(crate) writes: Vec<W>,
+    /// How many of them, from the first on, it is made without if they are refused.
+    aside: usize,
 }
 
 /// A write whose fate is not known yet, and up to which change it brings the journal.
@@ -16,6 +18,8 @@ pub(crate) struct Write<W> {
 pub(super) struct Sent {
     fence: Fence,
     change: u64,
+    /// How many writes went along.
+    aside: usize,
 }
 
 /// What became of a write.
@@ -23,7 +27,8 @@ pub(super) struct Sent {
 pub(crate) enum Settled {
     /// It is made.
     Made,
-    /// The record stands otherwise than known, and is still ours: what it lacks is to be written on top of it.
+    /// What is to be written is another write now: the record is ours and stands otherwise than known, or something that
+    /// went along was refused.
     Again,
     /// It is not made, and the run halts.
     Halted,
@@ -44,9 +49,10 @@ impl<W: Clone> Ledger<W> {
         self.sent.push(Sent {
             fence: Fence::of(&self.run),
             change: self.change,
+            aside: self.aside.len(),
         });
         let mut run = self.run.clone();
-        let mut writes = Vec::new();
+        let mut writes = self.aside.clone();
         if run.state == RunState::Done {
             writes.extend(self.handed.iter().map(|(_, write)| write.clone()));
         } else {
@@ -69,6 +75,7 @@ impl<W: Clone> Ledger<W> {
             run,
             expected,
             writes,
+            aside: self.aside.len(),
         }
     }
 
@@ -79,8 +86,15 @@ impl<W: Clone> Ledger<W> {
                 self.made(write.run.sequence);
                 Settled::Made
             }
+            Committed::Rejected { index, .. } if index < write.aside => {
+                self.aside.clear();
+                Settled::Again
+            }
             Committed::Rejected { index, reason } => {
-                let step = self.handed.get(index).map(|(step, _)| step.clone());
+                let step = self
+                    .handed
+                    .get(index.saturating_sub(write.aside))
+                    .map(|(step, _)| step.clone());
                 self.handed.clear();
                 let step = step.unwrap_or_else(|| self.run.workflow.clone());
                 self.halt(Halt::Failed {
@@ -90,8 +104,8 @@ impl<W: Clone> Ledger<W> {
                 Settled::Halted
             }
             Committed::Conflict(Some(found)) if self.is_ours(&found) => self.found_ours(&found),
-            // Nothing is known of the run yet and somebody has begun it before: what to do depends on its state.
-            Committed::Conflict(Some(found)) if write.expected == Expected::Absent => {
+            // Somebody has begun the run, or this attempt of it, before: what to do depends on its state.
+            Committed::Conflict(Some(found)) if !self.begun => {
                 self.halt(Halt::Found(found));
                 Settled::Halted
             }
@@ -115,8 +129,10 @@ impl<W: Clone> Ledger<W> {
         {
             self.persisted = Some(made.fence);
             self.persisted_change = made.change;
+            self.aside.drain(..made.aside.min(self.aside.len()));
         }
         self.sent.clear();
+        self.begun = true;
     }
 
     /// The record is ours, but not as we knew it. Either

@@ -21,9 +21,9 @@ use crate::{
 /// How long an invocation may take.
 pub(crate) const INVOCATION: Duration = Duration::from_secs(30);
 /// Longer than any lease.
-const A_LONG_TIME: Duration = Duration::from_mins(1);
+pub(crate) const A_LONG_TIME: Duration = Duration::from_mins(1);
 /// No run takes more deliveries than this, whatever is planned for it.
-const DELIVERIES: u32 = 40;
+pub(crate) const DELIVERIES: u32 = 40;
 
 type Ended = Result<Outcome<Vec<String>>, EngineError>;
 

@@ -22,6 +22,7 @@ mod driver;
 mod program;
 mod promises;
 mod random;
+mod series;
 mod sim;
 mod world;
 

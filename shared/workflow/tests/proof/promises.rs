@@ -8,3 +8,4 @@ mod leases;
 mod prelude;
 mod records;
 mod reverting;
+mod series;

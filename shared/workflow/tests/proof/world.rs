@@ -20,6 +20,7 @@ struct Effects {
     standing: BTreeMap<String, u32>,
     /// The keys under which something was done. The same key does nothing again, whatever happened since.
     keys: BTreeSet<String>,
+    signs: BTreeSet<String>,
 }
 
 /// The world: shared by all workers, and outlives them.
@@ -84,19 +85,34 @@ impl World {
         reply(self.machine.operate(true, undo).await.1)
     }
 
-    /// Makes the writes that steps handed over: each sets a mark, which must not be set before.
+    /// Makes the writes that steps handed over: each sets a mark, which must not be set before. Those that begin with `!`
+    /// set a sign, and those that begin with `?` take it away, if it is set.
     pub(crate) fn transact(&self, writes: &[String]) -> Result<(), (usize, String)> {
         let mut effects = self.effects.lock().unwrap();
-        if let Some(refused) = writes
-            .iter()
-            .position(|name| self.refused.contains_key(name))
-        {
+        let is_refused = |name: &String| {
+            let unset = name
+                .strip_prefix('?')
+                .is_some_and(|sign| !effects.signs.contains(sign));
+            unset || self.refused.contains_key(name)
+        };
+        if let Some(refused) = writes.iter().position(is_refused) {
             return Err((refused, "refused, as always".to_owned()));
         }
         for name in writes {
-            *effects.standing.entry(name.clone()).or_default() += 1;
+            if let Some(sign) = name.strip_prefix('!') {
+                effects.signs.insert(sign.to_owned());
+            } else if let Some(sign) = name.strip_prefix('?') {
+                effects.signs.remove(sign);
+            } else {
+                *effects.standing.entry(name.clone()).or_default() += 1;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a sign is set.
+    pub(crate) fn is_signed(&self, sign: &str) -> bool {
+        self.effects.lock().unwrap().signs.contains(sign)
     }
 }
 

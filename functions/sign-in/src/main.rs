@@ -1,0 +1,50 @@
+//! The Lambda function `sign-in`: configuration, clients, wiring.
+
+use std::sync::Arc;
+
+use auth::Tokens;
+use config::{ConfigError, Env};
+use lambda_http::{Error, Request, run, tracing};
+use sign_in::{SignIn, attempts::DynamoDbAttempts};
+use tower::{ServiceBuilder, service_fn};
+use users::{Argon2id, DynamoDbUsers};
+
+/// What the function is told by its environment.
+struct Config {
+    admin_users_table: String,
+    sign_in_attempts_table: String,
+    auth_secret_id: String,
+}
+
+impl Config {
+    fn from_env() -> Result<Self, ConfigError> {
+        let mut env = Env::of_process();
+        let config = Self {
+            admin_users_table: env.text("ADMIN_USERS_TABLE"),
+            sign_in_attempts_table: env.text("SIGN_IN_ATTEMPTS_TABLE"),
+            auth_secret_id: env.text("AUTH_SECRET_ID"),
+        };
+        env.finish(config)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = Config::from_env()?;
+    let sdk = aws::sdk_config().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+    let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
+    let tokens = Tokens::signed_with(&secret)?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);
+    let attempts = DynamoDbAttempts::new(dynamodb, config.sign_in_attempts_table);
+    let sign_in = Arc::new(SignIn::new(users, attempts, Argon2id, tokens));
+    let service = ServiceBuilder::new()
+        .layer(admin_api::ErrorResponses)
+        .service(service_fn(move |request: Request| {
+            let sign_in = Arc::clone(&sign_in);
+            async move { sign_in.handle(request).await }
+        }));
+    run(service).await
+}

@@ -1,0 +1,30 @@
+"""The operator's command line, against a stack: which is where its tables are found."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+
+import deploy
+from build import OPERATE
+from project import Problem
+
+
+def environment(endpoint: str, outputs: Mapping[str, str]) -> dict[str, str]:
+    """What `operate` is told of a stack."""
+    return {"AWS_ENDPOINT_URL": endpoint, "ADMIN_USERS_TABLE": outputs["AdminUsersTableName"]}
+
+
+def create_admin(endpoint: str, outputs: Mapping[str, str], email: str, password: str) -> str:
+    """Creates a user who may sign in and returns the user's id."""
+    command = [str(OPERATE), "create-admin", "--email", email]
+    done = subprocess.run(
+        command, env=os.environ | environment(endpoint, outputs), input=password, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Problem(done.stderr.strip())
+    return done.stdout.strip()
+
+
+def operate(endpoint: str, arguments: Sequence[str]) -> None:
+    """Becomes `operate`, speaking to the stack that `run` started."""
+    os.execve(OPERATE, ["operate", *arguments], os.environ | environment(endpoint, deploy.outputs(endpoint)))

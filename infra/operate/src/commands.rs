@@ -1,0 +1,35 @@
+//! The subcommands, one module each: a struct of arguments with `run`.
+
+pub(crate) mod create_admin;
+pub(crate) mod set_password;
+
+use std::error::Error;
+
+use clap::Args;
+use users::{DynamoDbUsers, Email};
+
+/// What a person is told when a command fails: one line.
+pub(crate) type Problem = Box<dyn Error>;
+
+/// Which user it is about.
+#[derive(Args)]
+pub(crate) struct UserArguments {
+    /// The email that the user signs in with
+    #[arg(long, value_parser = Email::parse)]
+    email: Email,
+    /// The table of users: the stack's output `AdminUsersTableName`
+    #[arg(long, env = "ADMIN_USERS_TABLE")]
+    table: String,
+}
+
+impl UserArguments {
+    async fn users(&self) -> DynamoDbUsers {
+        let sdk = aws::operator_config().await;
+        DynamoDbUsers::new(aws_sdk_dynamodb::Client::new(&sdk), &self.table)
+    }
+}
+
+/// An error with its causes in one line.
+fn told(error: &dyn Error) -> Problem {
+    telemetry::chain(error).into()
+}

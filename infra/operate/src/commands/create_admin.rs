@@ -1,0 +1,42 @@
+//! `create-admin`: somebody who may sign in.
+
+use clap::Args;
+use users::{Argon2id, Created, User, Users};
+
+use super::{Problem, UserArguments, told};
+use crate::password;
+
+/// Create a user who may sign in; prints the user's id
+///
+/// Asks for the password, twice and without echo, or reads it from standard input where that is no terminal. Fails if there is a
+/// user of that email, and changes nothing then: `set-password` is for that.
+#[derive(Args)]
+pub(crate) struct CreateAdmin {
+    #[command(flatten)]
+    user: UserArguments,
+}
+
+impl CreateAdmin {
+    pub(crate) async fn run(self) -> Result<(), Problem> {
+        let hash = Argon2id::hash(&password::ask()?)?;
+        let user = User::new(self.user.email.clone(), hash, now()?);
+        let created = self.user.users().await.create(&user).await;
+        match created.map_err(|error| told(&error))? {
+            Created::New => {
+                println!("{}", user.user_id);
+                Ok(())
+            }
+            Created::Taken => {
+                let email = self.user.email.as_str();
+                Err(format!(
+                    "there is a user {email} already: set-password gives them another password"
+                )
+                .into())
+            }
+        }
+    }
+}
+
+fn now() -> Result<jiff::Timestamp, Problem> {
+    Ok(jiff::Timestamp::try_from(std::time::SystemTime::now())?)
+}
