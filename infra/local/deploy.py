@@ -81,18 +81,15 @@ def log_groups(client: Client) -> list[str]:
     ]
 
 
-def code_digests(client: Client) -> dict[str, str]:
-    """The SHA-256 of each function's zip, by what the function does. The emulator unpacks it in a folder named so."""
-    resources = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    names = {
-        re.sub(r"(?<!^)(?=[A-Z])", "-", resource["LogicalResourceId"].removesuffix("Function")).lower(): resource[
-            "PhysicalResourceId"
-        ]
-        for resource in resources
-        if resource["ResourceType"] == "AWS::Lambda::Function"
+def code_digests(client: Client, outputs: Mapping[str, str]) -> dict[str, str]:
+    """The SHA-256 of each function's zip, by what the function does: the emulator unpacks it in a folder named so."""
+    functions = client("lambda")
+    names = {key.removesuffix("FunctionName"): name for key, name in outputs.items() if key.endswith("FunctionName")}
+    code = {key: functions.get_function_configuration(FunctionName=name) for key, name in names.items()}
+    return {
+        "-".join(re.findall("[A-Z][a-z]+", key)).lower(): base64.b64decode(configuration["CodeSha256"]).hex()
+        for key, configuration in code.items()
     }
-    digest = lambda name: client("lambda").get_function_configuration(FunctionName=name)["CodeSha256"]
-    return {function: base64.b64decode(digest(name)).hex() for function, name in names.items()}
 
 
 def _package(s3: Any) -> str:

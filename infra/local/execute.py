@@ -21,10 +21,11 @@ def execute(command: list[str], with_tests: bool, faulty: bool) -> int:
     STATE.mkdir(parents=True, exist_ok=True)
     with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
         build(with_tests)
-    port, cms_port, *detour = processes.free_ports(4 if faulty else 2)
+    port, cms_port, *others = processes.free_ports(4 if faulty else 2)
+    detour = stack.Detour(*others) if faulty else None
     with (
         tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True) as state,
-        stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs, stack.Detour(*detour) if faulty else None) as running,
+        stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs, detour) as running,
         phase("exec", " ".join(command)),
     ):
         status = processes.run(command, os.environ | running.coordinates())

@@ -82,8 +82,12 @@ impl Summary<'_> {
             ),
         );
         line("faults injected", self.injected.total().to_string());
-        for (whom, told) in by_target(self.injected) {
-            line(&format!("  {whom}"), told);
+        for (whom, kinds) in by_target(self.injected) {
+            // A few to a line.
+            for (number, some) in kinds.chunks(4).enumerate() {
+                let whom = if number == 0 { whom } else { "" };
+                line(&format!("  {whom}"), some.join(", "));
+            }
         }
         line("time", format!("{} s", self.seconds));
         text
@@ -93,7 +97,7 @@ impl Summary<'_> {
     fn calls_per_brand(&self) -> String {
         let calls = self.found.cms.calls;
         let (calls, brands) = (
-            calls.creates + calls.deletes,
+            calls.creates + calls.updates + calls.deletes,
             self.found.brands.len() as u64,
         );
         let tenths = (calls * 10).checked_div(brands).unwrap_or_default();
@@ -111,14 +115,14 @@ fn parked(verdict: &Verdict) -> String {
     format!("{total} ({})", kinds.join(", "))
 }
 
-fn by_target(injected: &Injected) -> Vec<(&'static str, String)> {
-    let mut lines: Vec<(&str, String)> = Vec::new();
+fn by_target(injected: &Injected) -> Vec<(&'static str, Vec<String>)> {
+    let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
     for fault in Fault::ALL {
         let (whom, what) = fault.told();
         let told = format!("{what} {}", injected.of(fault));
         match lines.last_mut() {
-            Some((last, line)) if *last == whom => *line = format!("{line}, {told}"),
-            _ => lines.push((whom, told)),
+            Some((last, kinds)) if *last == whom => kinds.push(told),
+            _ => lines.push((whom, vec![told])),
         }
     }
     lines

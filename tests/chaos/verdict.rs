@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brand::{Brand, BrandVersion};
+use brand::Brand;
 use cms::CmsBrand;
 use dead_letters::FailureKind;
 use sync_brand::{Event, run_id};
@@ -187,7 +187,7 @@ fn judge_cms(found: &Snapshot, verdict: &mut Verdict) {
 }
 
 fn run_of<'a>(brand: &Brand, found: &'a Snapshot) -> Option<&'a Run> {
-    found.runs.get(&run_id(BrandVersion::of(brand)))
+    found.runs.get(&run_id(brand.id))
 }
 
 fn in_cms<'a>(brand: &Brand, found: &'a Snapshot) -> Option<&'a CmsBrand> {
