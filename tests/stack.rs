@@ -103,7 +103,8 @@ impl Stack {
         answer_to(self.creating(&body).header("idempotency-key", key)).await
     }
 
-    fn creating(&self, body: &str) -> reqwest::RequestBuilder {
+    /// A request to create a brand, from somebody who may.
+    pub fn creating(&self, body: &str) -> reqwest::RequestBuilder {
         let request = self.http.post(format!("{}/admin/brands", self.api_url));
         request
             .header("content-type", "application/json")

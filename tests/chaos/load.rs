@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use brand::BrandId;
 use serde_json::{Value, json};
+use system_tests::Stack;
 use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 
 use crate::{chaos::Chaos, plan::Fate, settings::Settings};
@@ -43,21 +44,18 @@ pub(crate) struct Load {
 /// the window are over.
 pub(crate) async fn create_all(
     settings: &Settings,
-    api_url: &str,
-    http: reqwest::Client,
+    stack: &Arc<Stack>,
     chaos: &Arc<Chaos>,
     mut told: impl FnMut(&Acknowledged),
 ) -> Load {
     let waves = settings.brands.div_ceil(settings.concurrency).max(1);
     let apart = settings.window * 3 / 4 / u32::try_from(waves).unwrap_or(u32::MAX);
     let places = Arc::new(Semaphore::new(settings.concurrency));
-    let url = format!("{api_url}/admin/brands");
     let mut clients = JoinSet::new();
     for number in 0..settings.brands {
         let begins = apart * u32::try_from(number / settings.concurrency).unwrap_or_default();
         let client = Client {
-            http: http.clone(),
-            url: url.clone(),
+            stack: Arc::clone(stack),
             chaos: Arc::clone(chaos),
             name: Fate::of(number).name(number),
             key: format!("{}-{number}", settings.seed),
@@ -99,8 +97,7 @@ struct One {
 }
 
 struct Client {
-    http: reqwest::Client,
-    url: String,
+    stack: Arc<Stack>,
     chaos: Arc<Chaos>,
     name: String,
     key: String,
@@ -154,12 +151,10 @@ impl Client {
     /// The id that the API answers; none where it does not answer, or fails. Any other answer is a problem.
     async fn ask_once(&self) -> Result<Option<BrandId>, String> {
         let request = self
-            .http
-            .post(&self.url)
+            .stack
+            .creating(&json!({ "name": self.name }).to_string())
             .timeout(PATIENCE)
-            .header("content-type", "application/json")
-            .header("idempotency-key", &self.key)
-            .body(json!({ "name": self.name }).to_string());
+            .header("idempotency-key", &self.key);
         let Ok(answer) = request.send().await else {
             return Ok(None);
         };

@@ -1,6 +1,6 @@
 //! How everything stands: the brands' table, the runs, the CMS, the queues.
 
-use std::{collections::BTreeMap, error::Error, fmt};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
@@ -69,7 +69,7 @@ pub(crate) struct Snapshot {
 
 /// Looks at things.
 pub(crate) struct Look<'a> {
-    pub(crate) stack: &'a Stack,
+    pub(crate) stack: &'a Arc<Stack>,
     pub(crate) http: reqwest::Client,
 }
 

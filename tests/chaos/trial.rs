@@ -42,7 +42,7 @@ const ROUNDS: usize = 4;
 /// Runs the test, prints its summary, and answers what is not as it must be.
 pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<String>, BoxError> {
     let begun = Instant::now();
-    let stack = Stack::connect().await;
+    let stack = Arc::new(Stack::connect().await);
     let look = Look {
         stack: &stack,
         http: system_tests::http_client(),
@@ -101,11 +101,11 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
 /// Creates the brands while everything fails; answers what became of the requests, and which messages are no events.
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
     let known = Known::default();
-    let (stack, http) = (look.stack, look.http.clone());
+    let stack = look.stack;
     let are_created = AtomicBool::new(false);
     let created = async {
         let told = |brand: &Acknowledged| known.add(brand.id);
-        let load = load::create_all(settings, &stack.api_url, http, chaos, told).await;
+        let load = load::create_all(settings, stack, chaos, told).await;
         are_created.store(true, Ordering::Relaxed);
         load
     };
