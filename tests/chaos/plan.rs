@@ -44,7 +44,8 @@ impl Plan {
             storms.push((target, begin..begin + STORM));
             begin += BETWEEN.mul_f64(0.7 + 0.6 * rng.f64());
         }
-        let outage = window.mul_f64(0.2 + 0.3 * rng.f64());
+        // The middle one of the waves of clients falls into it.
+        let outage = window.mul_f64(0.3 + 0.075 * rng.f64());
         Self {
             storms,
             outage: outage..outage + window.mul_f64(0.2),

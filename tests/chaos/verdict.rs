@@ -241,3 +241,7 @@ fn told(brand: &Brand, found: &Snapshot) -> String {
         found.cms.acts.get(&id),
     )
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests;
