@@ -8,10 +8,16 @@ TESTS := $(if $(shell command -v cargo-nextest),\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
 DOC_TESTS := cargo test --workspace --all-features --doc
 
+# The fault test: cargo-lambda lays out every executable so.
+CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
+BRANDS ?= 500
+SECONDS ?= 90
+SEED ?=
+
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test lint fmt ci stop clean
+.PHONY: help run admin redrive test chaos lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -25,8 +31,12 @@ admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for t
 redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked events of what `make run` started back to the queue
 	@$(LOCAL) operate -- redrive $(ARGS)
 
-test: ## run all tests, those of the whole system on a stack of their own
+test: ## run all tests, those of the whole system on a stack of their own; the fault test in its short form
 	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'
+	@$(CHAOS) --brands 80 --seconds 15
+
+chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
+	@$(CHAOS) --brands $(BRANDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup

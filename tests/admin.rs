@@ -2,9 +2,11 @@
 
 use config::Env;
 use reqwest::{Method, RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::http_client;
+
+const NO_STACK: &str = "the tests of the whole system need a stack: run `make test`";
 
 /// Somebody who may use the admin API.
 pub struct Admin {
@@ -14,17 +16,16 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Somebody who has signed in to the stack that `make test` has started.
-    #[must_use]
-    pub fn signed_in() -> Self {
+    /// Somebody who has signed in.
+    pub async fn signed_in() -> Self {
+        let http = http_client();
         let mut env = Env::of_process();
-        let (api_url, token) = (env.text("API_URL"), env.text("ADMIN_TOKEN"));
-        env.finish(())
-            .expect("the tests of the whole system need a stack: run `make test`");
+        let api_url = env.text("API_URL");
+        env.finish(()).expect(NO_STACK);
         Self {
             api_url,
-            token,
-            http: http_client(),
+            token: token(&http).await,
+            http,
         }
     }
 
@@ -50,6 +51,22 @@ impl Admin {
             body.unwrap_or_else(|_| panic!("{status} is no JSON: {text}")),
         )
     }
+}
+
+/// The token of whoever `make test` has signed in; or, in a stack where nobody could be, of whoever signs in now.
+pub(crate) async fn token(http: &reqwest::Client) -> String {
+    let mut env = Env::of_process();
+    if let Some(token) = env.optional("ADMIN_TOKEN") {
+        return token;
+    }
+    let values = ["API_URL", "ADMIN_EMAIL", "ADMIN_PASSWORD"].map(|variable| env.text(variable));
+    let [api_url, email, password] = env.finish(values).expect(NO_STACK);
+    let request = http.post(format!("{api_url}/auth/user/emailpass"));
+    let credentials = json!({ "email": email, "password": password });
+    let answer = answer(request.body(credentials.to_string())).await;
+    let signed_in: Value = answer.json().await.expect("JSON");
+    let token = signed_in.get("token").and_then(Value::as_str);
+    token.unwrap_or_else(|| panic!("{signed_in}")).to_owned()
 }
 
 /// The answer to a request.

@@ -73,7 +73,7 @@ async fn page(admin: &Admin, query: &str) -> Value {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn what_is_stored_is_listed_by_number_and_by_cursor_and_what_is_deleted_is_not() {
-    let (stack, admin) = (Stack::connect().await, Admin::signed_in());
+    let (stack, admin) = (Stack::connect().await, Admin::signed_in().await);
     // Four times, so that many are of one.
     let made = (0..61).map(|number| {
         let name = format!("Listed {number}");
@@ -132,7 +132,7 @@ async fn what_is_stored_is_listed_by_number_and_by_cursor_and_what_is_deleted_is
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn a_single_brand_is_there_at_once_until_it_is_deleted() {
-    let (stack, admin) = (Stack::connect().await, Admin::signed_in());
+    let (stack, admin) = (Stack::connect().await, Admin::signed_in().await);
     let brand = brand("Single", LAST_YEAR, 1);
     let path = format!("/admin/brands/{}", brand.id);
     let message = format!("Brand with id: {} was not found", brand.id);

@@ -8,7 +8,7 @@ use system_tests::{Admin, answer};
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn the_api_says_that_it_is_there() {
-    let admin = Admin::signed_in();
+    let admin = Admin::signed_in().await;
     let answer = answer(admin.anonymous_request(Method::GET, "/health")).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(
@@ -21,7 +21,7 @@ async fn the_api_says_that_it_is_there() {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
-    let admin = Admin::signed_in();
+    let admin = Admin::signed_in().await;
     let requests = [
         (Method::PUT, "/admin/brands"),
         (
@@ -58,7 +58,7 @@ async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn brands_are_listed_with_a_good_token_alone() {
-    let admin = Admin::signed_in();
+    let admin = Admin::signed_in().await;
     for path in ["/admin/brands?nosuch=1", "/admin/brands/x"] {
         let request = admin.anonymous_request(Method::GET, path);
         let anonymous = answer(request.try_clone().unwrap()).await;
@@ -71,7 +71,7 @@ async fn brands_are_listed_with_a_good_token_alone() {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn no_page_of_another_origin_may_use_the_api_unless_it_is_named() {
-    let admin = Admin::signed_in();
+    let admin = Admin::signed_in().await;
     let origin = "https://admin.example.com";
     let preflight = admin
         .anonymous_request(Method::OPTIONS, "/admin/brands")

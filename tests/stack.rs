@@ -63,7 +63,6 @@ impl Stack {
             "WORKFLOW_EXECUTIONS_TABLE",
             "BRAND_EVENTS_QUEUE_URL",
             "BRAND_EVENTS_DLQ_URL",
-            "ADMIN_TOKEN",
         ];
         let values = variables.map(|variable| env.text(variable));
         let values = env
@@ -76,9 +75,9 @@ impl Stack {
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
-            admin_token,
         ] = values;
-        let sdk = aws::sdk_config().await;
+        let (sdk, http) = (aws::sdk_config().await, http_client());
+        let admin_token = admin::token(&http).await;
         Self {
             api_url,
             cms_url,
@@ -89,7 +88,7 @@ impl Stack {
             admin_token,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
-            http: http_client(),
+            http,
         }
     }
 
@@ -115,7 +114,8 @@ impl Stack {
         answer_to(self.creating(&body).header("idempotency-key", key)).await
     }
 
-    fn creating(&self, body: &str) -> reqwest::RequestBuilder {
+    /// A request to create a brand, from somebody who may.
+    pub fn creating(&self, body: &str) -> reqwest::RequestBuilder {
         self.request(Method::POST, "/admin/brands")
             .body(body.to_owned())
     }
@@ -294,7 +294,9 @@ pub fn attribute<'a>(message: &'a Message, name: &str) -> &'a str {
         .unwrap_or_default()
 }
 
-fn http_client() -> reqwest::Client {
+/// A client of what runs on this machine.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
     // reqwest wants a provider of TLS even where nothing is spoken over it. Another test of the process may have set it.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

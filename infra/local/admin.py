@@ -4,7 +4,7 @@ import json
 import secrets
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import operate
 from project import Problem
@@ -19,25 +19,31 @@ class Admin:
 
     email: str
     password: str
-    token: str
+    token: str = ""
 
     def coordinates(self) -> dict[str, str]:
         """What a test needs to know, as environment variables."""
         return {"ADMIN_EMAIL": self.email, "ADMIN_PASSWORD": self.password, "ADMIN_TOKEN": self.token}
 
 
+def created(running: Stack) -> Admin:
+    """Creates the administrator, who has no token yet."""
+    created = Admin(EMAIL, secrets.token_urlsafe(24))
+    operate.create_admin(running.endpoint, running.outputs, created.email, created.password)
+    return created
+
+
 def signed_in(running: Stack) -> Admin:
     """Creates the administrator and signs them in."""
-    password = secrets.token_urlsafe(24)
-    operate.create_admin(running.endpoint, running.outputs, EMAIL, password)
+    someone = created(running)
     request = urllib.request.Request(
         f"{running.api_url}/auth/user/emailpass",
-        json.dumps({"email": EMAIL, "password": password}).encode(),
+        json.dumps({"email": someone.email, "password": someone.password}).encode(),
         {"Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return Admin(EMAIL, password, json.loads(answer.read())["token"])
+            return replace(someone, token=json.loads(answer.read())["token"])
     except urllib.error.HTTPError as error:
         raise Problem(f"sign-in answered {error.code} {error.read().decode(errors='replace')}") from error
     except OSError as error:

@@ -3,8 +3,9 @@
 python3 infra/local setup               make the virtual environment with the tools
 python3 infra/local build               build the functions and the stub CMS
 python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
-python3 infra/local exec [--with-tests] -- COMMAND...
-                                        run a command against a stack of its own, on free ports
+python3 infra/local exec [--with-tests] [--faulty] -- COMMAND...
+                                        run a command against a stack of its own, on free ports; with --faulty its
+                                        functions find AWS and the CMS only through the command
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
 python3 infra/local operate -- ARGUMENTS...
                                         what an operator does by hand, on what `run` started: create-admin, say
@@ -50,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("run").add_argument("--once", action="store_true", help="end when the brand is shown")
     execute = commands.add_parser("exec")
     execute.add_argument("--with-tests", action="store_true", help="build the tests together with the functions")
+    execute.add_argument("--faulty", action="store_true", help="lead the functions through the command's proxies")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
     commands.add_parser("operate").add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS")
@@ -89,7 +91,7 @@ def _command(arguments: argparse.Namespace) -> int:
             command = _after_dashes(arguments.argv)
             if not command:
                 raise Problem("exec: no command: python3 infra/local exec -- COMMAND...")
-            return execute.execute(command, arguments.with_tests)
+            return execute.execute(command, arguments.with_tests, arguments.faulty)
         case "aws":
             endpoint = f"http://127.0.0.1:{stack.default_port()}"
             os.execvp("aws", ["aws", "--endpoint-url", endpoint, *arguments.argv])

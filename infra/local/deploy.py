@@ -3,6 +3,7 @@
 Done with boto3 because those two wait in steps of five seconds.
 """
 
+import base64
 import hashlib
 import io
 import re
@@ -78,6 +79,17 @@ def log_groups(client: Client) -> list[str]:
     return [
         resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == "AWS::Logs::LogGroup"
     ]
+
+
+def code_digests(client: Client, outputs: Mapping[str, str]) -> dict[str, str]:
+    """The SHA-256 of each function's zip, by what the function does: the emulator unpacks it in a folder named so."""
+    functions = client("lambda")
+    names = {key.removesuffix("FunctionName"): name for key, name in outputs.items() if key.endswith("FunctionName")}
+    code = {key: functions.get_function_configuration(FunctionName=name) for key, name in names.items()}
+    return {
+        "-".join(re.findall("[A-Z][a-z]+", key)).lower(): base64.b64decode(configuration["CodeSha256"]).hex()
+        for key, configuration in code.items()
+    }
 
 
 def _package(s3: Any) -> str:

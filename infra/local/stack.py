@@ -1,5 +1,6 @@
 """The local stack: the emulator, the stub CMS, and the template deployed to them."""
 
+import json
 import os
 import secrets
 import shutil
@@ -29,6 +30,35 @@ def port(variable: str, text: str) -> int:
 
 
 @dataclass(frozen=True)
+class Detour:
+    """Where the functions find AWS and the CMS instead: on ports where a fault test listens.
+
+    That test speaks to both directly.
+    """
+
+    aws_port: int
+    cms_port: int
+
+    def parameters(self) -> dict[str, str]:
+        """The template's parameters: what a test waits for comes sooner."""
+        return {
+            "CmsUrl": f"http://127.0.0.1:{self.cms_port}",
+            "RepublishAfterSeconds": "5",
+            "BrandEventsVisibilityTimeout": "60",
+            "BrandEventsMaxReceives": "3",
+        }
+
+    def coordinates(self, state: Path, client: deploy.Client, outputs: dict[str, str]) -> dict[str, str]:
+        """What the test needs to know beside the stack's own coordinates."""
+        return {
+            "FAULTY_AWS_ADDRESS": f"127.0.0.1:{self.aws_port}",
+            "FAULTY_CMS_ADDRESS": f"127.0.0.1:{self.cms_port}",
+            "FUNCTIONS_FOLDER": str(state),
+            "FUNCTIONS_CODE": json.dumps(deploy.code_digests(client, outputs)),
+        }
+
+
+@dataclass(frozen=True)
 class Stack:
     """A stack that answers: its addresses, its processes, what was deployed."""
 
@@ -39,6 +69,7 @@ class Stack:
     emulator: Process
     cms: Process
     client: deploy.Client
+    beside: dict[str, str]
 
     @property
     def api_url(self) -> str:
@@ -67,11 +98,12 @@ class Stack:
             "SIGN_IN_FUNCTION": self.outputs["SignInFunctionName"],
             "CREATE_BRAND_FUNCTION": self.outputs["CreateBrandFunctionName"],
             "SYNC_BRAND_FUNCTION": self.outputs["SyncBrandFunctionName"],
+            **self.beside,
         }
 
 
 @contextmanager
-def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[Stack]:
+def started(port: int, cms_address: str, state: Path, logs: Path, detour: Detour | None = None) -> Iterator[Stack]:
     """Starts and deploys a stack; leaving the context ends it. `state` is for the emulator's files."""
     for folder in (state, logs):
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,7 +113,7 @@ def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[St
         Process(
             "the emulator",
             [sys.executable, "-m", "ministack"],
-            _emulator_environment(port, endpoint, state),
+            _emulator_environment(port, f"http://127.0.0.1:{detour.aws_port}" if detour else endpoint, state),
             logs / "ministack.log",
         ) as emulator,
         Process(
@@ -96,8 +128,10 @@ def started(port: int, cms_address: str, state: Path, logs: Path) -> Iterator[St
             await_that(lambda: get(f"{cms_url}/brands"), "the stub CMS is ready", 10, cms)
         with phase("deploy", "infra/template.yaml"):
             client = deploy.clients(endpoint)
-            outputs = deploy.deploy(client, {"CmsUrl": cms_url, "CmsApiKey": cms_api_key}, emulator)
-        yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client)
+            parameters = {"CmsUrl": cms_url, "CmsApiKey": cms_api_key} | (detour.parameters() if detour else {})
+            outputs = deploy.deploy(client, parameters, emulator)
+        beside = detour.coordinates(state, client, outputs) if detour else {}
+        yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client, beside)
 
 
 def _cms_environment(address: str, api_key: str) -> dict[str, str]:
@@ -107,7 +141,10 @@ def _cms_environment(address: str, api_key: str) -> dict[str, str]:
 
 
 def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, str]:
-    """The emulator's whole environment. The functions inherit it, so it holds nothing of the developer's."""
+    """The emulator's whole environment. The functions inherit it, so it holds nothing of the developer's.
+
+    `endpoint` is where they find AWS.
+    """
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},  # environment.isolate()'s

@@ -1,0 +1,180 @@
+//! Kills the functions' processes: those whose executable lies where the emulator unpacks the functions.
+
+use std::{
+    collections::HashMap,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{task::spawn_blocking, time::sleep};
+
+use crate::{
+    chaos::{Chaos, Phase},
+    fault::Fault,
+};
+
+/// How long it is, at most, from one killing to the next.
+const BETWEEN: Duration = Duration::from_millis(1500);
+/// The most processes that are killed at once.
+const AT_ONCE: u32 = 4;
+
+/// Where the functions' processes come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Killer(Arc<Source>);
+
+#[derive(Debug)]
+struct Source {
+    folder: String,
+    /// The functions' names, by the folder of each one's code.
+    functions: HashMap<String, String>,
+}
+
+/// A function's process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Process {
+    id: String,
+    function: String,
+}
+
+impl Killer {
+    /// A killer of the processes whose executables are in or below that folder. `digests` has the folder of each
+    /// function's code.
+    pub(crate) fn new(folder: String, digests: HashMap<String, String>) -> Self {
+        let functions = digests
+            .into_iter()
+            .map(|(function, digest)| (digest, function))
+            .collect();
+        Self(Arc::new(Source { folder, functions }))
+    }
+
+    /// Kills all processes of that function.
+    pub(crate) async fn kill_all(&self, function: &str) -> usize {
+        let mut processes = self.processes().await;
+        processes.retain(|process| process.function == function);
+        self.kill(processes).await
+    }
+
+    async fn processes(&self) -> Vec<Process> {
+        let source = Arc::clone(&self.0);
+        let listed = spawn_blocking(move || source.processes()).await;
+        listed.unwrap_or_default()
+    }
+
+    async fn kill(&self, processes: Vec<Process>) -> usize {
+        if processes.is_empty() {
+            return 0;
+        }
+        let number = processes.len();
+        let killed = spawn_blocking(move || {
+            // Some may have ended by themselves, of which kill complains.
+            Command::new("kill")
+                .arg("-9")
+                .args(processes.into_iter().map(|process| process.id))
+                .stderr(Stdio::null())
+                .status()
+        });
+        match killed.await {
+            Ok(Ok(_)) => number,
+            _ => 0,
+        }
+    }
+}
+
+impl Source {
+    fn processes(&self) -> Vec<Process> {
+        let listed = Command::new("ps").args(["-axo", "pid=,command="]).output();
+        let listed = listed.map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&listed)
+            .lines()
+            .filter_map(|line| self.process(line))
+            .collect()
+    }
+
+    /// The process of that line, if it is a function's: `4711 <folder>/…/<digest>/bootstrap`.
+    fn process(&self, line: &str) -> Option<Process> {
+        let (id, command) = line.trim().split_once(' ')?;
+        let folder = format!("{}/", self.folder);
+        let path = command.trim().strip_prefix(folder.as_str())?;
+        let (_, folder) = path.strip_suffix("/bootstrap")?.rsplit_once('/')?;
+        let function = self.functions.get(folder)?.clone();
+        let id = id.to_owned();
+        Some(Process { id, function })
+    }
+}
+
+/// Kills processes at random, for as long as there are faults.
+pub(crate) async fn kill_at_random(chaos: &Chaos) {
+    loop {
+        sleep(chaos.moment(BETWEEN)).await;
+        let processes = chaos.killer.processes().await;
+        if chaos.phase() != Phase::Faulty {
+            return;
+        }
+        // First the function, then some of its processes: each function has its turn, however few of them there are.
+        let mut functions: Vec<&str> = processes
+            .iter()
+            .map(|process| process.function.as_str())
+            .collect();
+        functions.sort_unstable();
+        functions.dedup();
+        let Some(function) = drawn(chaos, &functions).copied() else {
+            continue;
+        };
+        let mut left: Vec<&Process> = processes
+            .iter()
+            .filter(|process| process.function == function)
+            .collect();
+        let mut victims = Vec::new();
+        for _ in 0..=chaos.draw(0..AT_ONCE) {
+            if let Some(victim) = drawn(chaos, &left).map(|victim| (*victim).clone()) {
+                left.retain(|process| process.id != victim.id);
+                victims.push(victim);
+            }
+        }
+        let fault = Fault::killed(function);
+        let killed = chaos.killer.kill(victims).await;
+        for fault in std::iter::repeat_n(fault, killed).flatten() {
+            chaos.injected.count(fault);
+        }
+    }
+}
+
+fn drawn<'a, T>(chaos: &Chaos, among: &'a [T]) -> Option<&'a T> {
+    let number = u32::try_from(among.len())
+        .ok()
+        .filter(|number| *number > 0)?;
+    among.get(usize::try_from(chaos.draw(0..number)).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::{Killer, Process};
+
+    #[test]
+    fn only_processes_of_functions_of_this_stack_are_found() {
+        let digests = HashMap::from([("create-brand".to_owned(), "abc".to_owned())]);
+        let killer = Killer::new("/state/exec-1".to_owned(), digests);
+        let found = Process {
+            id: "4711".to_owned(),
+            function: "create-brand".to_owned(),
+        };
+        let of_line = |line| killer.0.process(line);
+        assert_eq!(
+            of_line(" 4711 /state/exec-1/code/abc/bootstrap"),
+            Some(found)
+        );
+        for other in [
+            "4711 /state/exec-2/code/abc/bootstrap",
+            "4711 /state/exec-12/code/abc/bootstrap",
+            "4711 /state/exec-1/code/def/bootstrap",
+            "4711 python /state/exec-1/code/abc/bootstrap",
+            "4711 /state/exec-1/code/abc/bootstrap-not",
+            "",
+        ] {
+            assert_eq!(of_line(other), None, "{other}");
+        }
+    }
+}
