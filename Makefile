@@ -17,7 +17,7 @@ SEED ?=
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin test chaos lint fmt ci stop clean
+.PHONY: help run admin redrive test chaos lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ run: ## start the application on this machine, create a brand, show how it reach
 
 admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
 	@$(LOCAL) operate -- create-admin --email "$(EMAIL)"
+
+redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked events of what `make run` started back to the queue
+	@$(LOCAL) operate -- redrive $(ARGS)
 
 test: ## run all tests, those of the whole system on a stack of their own; the fault test in its short form
 	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'

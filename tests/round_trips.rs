@@ -2,60 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
-};
+use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        interceptors::{
-            Intercept, context::BeforeTransmitInterceptorContextRef, dyn_dispatch_hint,
-        },
-        runtime_components::RuntimeComponents,
-    },
-};
-use aws_smithy_types::config_bag::ConfigBag;
-use brand::{
-    Brand, BrandName, BrandStore, CloudEvent, DynamoDbBrandStore, SqsBrandEvents, Timestamp,
-};
+use brand::{Brand, BrandName, BrandStore, Changed, DynamoDbBrandStore, SqsBrandEvents, Timestamp};
 use cms::StubCms;
 use create_brand::CreateBrand;
 use journal::DynamoDbJournal;
 use serde_json::json;
 use sync_brand::{App, SqsMessages, SyncBrand};
-use system_tests::Stack;
+use system_tests::{Requests, Stack, event_about};
 use workflow::Engine;
-
-/// Counts the requests that a client sends, repetitions included.
-#[derive(Clone, Debug, Default)]
-struct Requests(Arc<AtomicU32>);
-
-impl Requests {
-    /// How many were sent since the last look.
-    fn sent(&self) -> u32 {
-        self.0.swap(0, Ordering::SeqCst)
-    }
-}
-
-#[dyn_dispatch_hint]
-impl Intercept for Requests {
-    fn name(&self) -> &'static str {
-        "Requests"
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-}
 
 /// Clients that count.
 struct Counted {
@@ -113,59 +70,84 @@ async fn creating_a_brand_takes_one_request_to_dynamodb_and_one_to_sqs() {
     );
 }
 
+/// The handler of events, and what it sends.
+struct Counting {
+    counted: Counted,
+    cms: StubCms,
+    handler: SyncBrand<DynamoDbBrandStore, StubCms, SqsMessages>,
+}
+
+impl Counting {
+    async fn new() -> Self {
+        let counted = Counted::new().await;
+        let cms = StubCms::new(None, cms::Faults::default());
+        let stack = &counted.stack;
+        let journal =
+            DynamoDbJournal::new(counted.dynamodb.clone(), &stack.workflow_executions_table);
+        let (queue, parked) = (&stack.brand_events_queue_url, &stack.brand_events_dlq_url);
+        let messages = SqsMessages::new(counted.sqs.clone(), queue, parked);
+        let app = App {
+            brands: counted.brands(),
+            cms: cms.clone(),
+        };
+        let handler = SyncBrand::new(Engine::new(Arc::new(journal)), app, messages, 5);
+        Self {
+            counted,
+            cms,
+            handler,
+        }
+    }
+
+    /// Handles the event that announces a brand; answers the requests to DynamoDB, to SQS and to the CMS.
+    async fn hear_of(&self, brand: &Brand) -> (u32, u32, u64) {
+        let mut batch = event(include_str!("../events/sqs-brand-created.json"));
+        *batch.pointer_mut("/Records/0/body").unwrap() = json!(event_about(brand));
+        let batch: SqsEvent = serde_json::from_value(batch).unwrap();
+        let calls = || {
+            let calls = self.cms.calls();
+            calls.creates + calls.updates + calls.deletes
+        };
+        let before = calls();
+        let _ = (self.counted.to_dynamodb.sent(), self.counted.to_sqs.sent());
+        let answer = self.handler.handle(batch, None).await;
+        assert!(answer.batch_item_failures.is_empty());
+        let (dynamodb, sqs) = (self.counted.to_dynamodb.sent(), self.counted.to_sqs.sent());
+        (dynamodb, sqs, calls() - before)
+    }
+}
+
+// Brands are stored, and their events are handed to the handler here instead of being announced.
+
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn syncing_a_brand_takes_three_requests_to_dynamodb_and_one_to_the_cms_and_a_duplicate_takes_one()
  {
-    let counted = Counted::new().await;
-    // The brand is stored, and the event is handed to the handler here instead of being announced.
+    let counting = Counting::new().await;
     let brand = Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::now());
-    counted.brands().create(&brand).await.unwrap();
-    counted.to_dynamodb.sent();
-    let mut batch = event(include_str!("../events/sqs-brand-created.json"));
-    let body = serde_json::to_string(&CloudEvent::about(&brand)).unwrap();
-    *batch.pointer_mut("/Records/0/body").unwrap() = json!(body);
-    let batch: SqsEvent = serde_json::from_value(batch).unwrap();
+    counting.counted.brands().create(&brand).await.unwrap();
+    assert_eq!(counting.hear_of(&brand).await, (3, 0, 1));
+    assert_eq!(counting.hear_of(&brand).await, (1, 0, 0), "a duplicate");
+}
 
-    let cms = StubCms::new(None, cms::Faults::default());
-    let journal = DynamoDbJournal::new(
-        counted.dynamodb.clone(),
-        &counted.stack.workflow_executions_table,
-    );
-    let (queue, parked) = (
-        &counted.stack.brand_events_queue_url,
-        &counted.stack.brand_events_dlq_url,
-    );
-    let messages = SqsMessages::new(counted.sqs.clone(), queue, parked);
-    let app = App {
-        brands: counted.brands(),
-        cms: cms.clone(),
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn changing_a_brand_takes_one_request_and_syncing_the_change_five_and_what_is_overtaken_one()
+{
+    let counting = Counting::new().await;
+    let brands = counting.counted.brands();
+    let created = Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::now());
+    brands.create(&created).await.unwrap();
+    counting.hear_of(&created).await;
+    let name = BrandName::parse("Globex").unwrap();
+    let changed = brands
+        .update(created.id, &name, Some(1), Timestamp::now())
+        .await;
+    assert_eq!(counting.counted.to_dynamodb.sent(), 1);
+    let Changed::Done(changed) = changed.unwrap() else {
+        unreachable!("nobody else changes it")
     };
-    let handler = SyncBrand::new(Engine::new(Arc::new(journal)), app, messages, 5);
-
-    let answer = handler.handle(batch.clone(), None).await;
-    assert!(answer.batch_item_failures.is_empty());
-    let synced = (
-        counted.to_dynamodb.sent(),
-        counted.to_sqs.sent(),
-        cms.calls().creates,
-    );
-    assert_eq!(
-        synced,
-        (3, 0, 1),
-        "requests to DynamoDB, to SQS, to the CMS"
-    );
-
-    let answer = handler.handle(batch, None).await;
-    assert!(answer.batch_item_failures.is_empty());
-    let duplicate = (
-        counted.to_dynamodb.sent(),
-        counted.to_sqs.sent(),
-        cms.calls().creates,
-    );
-    assert_eq!(
-        duplicate,
-        (1, 0, 1),
-        "requests to DynamoDB, to SQS, to the CMS since the beginning"
-    );
+    // The run of the version before is met, and followed.
+    assert_eq!(counting.hear_of(&changed).await, (5, 0, 1));
+    assert_eq!(counting.hear_of(&changed).await, (1, 0, 0), "a duplicate");
+    assert_eq!(counting.hear_of(&created).await, (1, 0, 0), "overtaken");
 }

@@ -7,15 +7,22 @@
     reason = "tests fail by panicking"
 )]
 
+mod admin;
+mod requests;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use brand::{Brand, BrandId, BrandStore, CloudEvent, DynamoDbBrandStore};
 use config::Env;
 use journal::DynamoDbJournal;
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use workflow::{Journal, Run};
+
+pub use admin::{Admin, answer};
+pub use requests::Requests;
 
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -36,6 +43,8 @@ pub struct Stack {
     pub brand_events_queue_url: String,
     /// The queue where events are parked.
     pub brand_events_dlq_url: String,
+    /// The token of somebody who may create brands.
+    pub admin_token: String,
     /// A client of the emulator's DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// A client of the emulator's SQS.
@@ -46,6 +55,15 @@ pub struct Stack {
 impl Stack {
     /// The stack that `make test` has started.
     pub async fn connect() -> Self {
+        let mut env = Env::of_process();
+        let token = env.text("ADMIN_TOKEN");
+        env.finish(())
+            .expect("the tests of the whole system need a stack: run `make test`");
+        Self::connect_with(token).await
+    }
+
+    /// The stack, for whoever has that token.
+    pub async fn connect_with(admin_token: String) -> Self {
         let mut env = Env::of_process();
         let variables = [
             "API_URL",
@@ -75,6 +93,7 @@ impl Stack {
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
+            admin_token,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
             http: http_client(),
@@ -105,10 +124,22 @@ impl Stack {
 
     /// A request to create a brand, from somebody who may.
     pub fn creating(&self, body: &str) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("{}/admin/brands", self.api_url));
+        self.request(Method::POST, "/admin/brands")
+            .body(body.to_owned())
+    }
+
+    /// A request to the API, with the token.
+    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.api_url));
         request
             .header("content-type", "application/json")
-            .body(body.to_owned())
+            .bearer_auth(&self.admin_token)
+    }
+
+    /// Sends a request to the API, with the token, and answers status and body.
+    pub async fn send_to_api(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        let request = self.request(method, path);
+        answer_to(request.body(body.to_string())).await
     }
 
     /// Creates a brand of that name, and answers its id.

@@ -7,7 +7,17 @@ CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out
 OPERATE = TARGET / "lambda" / "operate" / "bootstrap"
 
 # All in one call, so that each dependency is built once, with one set of features.
-_PACKAGES = ("create-brand", "republish-brands", "sign-in", "sync-brand", "operate", "cms")
+_PACKAGES = (
+    "api-root",
+    "change-brand",
+    "create-brand",
+    "query-brands",
+    "republish-brands",
+    "sign-in",
+    "sync-brand",
+    "operate",
+    "cms",
+)
 _EXECUTABLES = (*(word for package in _PACKAGES for word in ("--package", package)), "--features", "cms/server")
 
 # With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import admin
 import processes
 import stack
 from build import build
@@ -28,7 +29,10 @@ def execute(command: list[str], with_tests: bool, faulty: bool) -> int:
         stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs, detour) as running,
         phase("exec", " ".join(command)),
     ):
-        status = processes.run(command, os.environ | running.coordinates())
+        # In a faulty stack no function works before the command does.
+        somebody = admin.created(running) if faulty else admin.signed_in(running)
+        coordinates = running.coordinates() | somebody.coordinates()
+        status = processes.run(command, os.environ | coordinates)
         if status:
             print(f"exec: status {status}; the stack's logs are in {shown(logs)}/", file=sys.stderr)
         return status

@@ -11,7 +11,12 @@ from project import Problem
 
 def environment(endpoint: str, outputs: Mapping[str, str]) -> dict[str, str]:
     """What `operate` is told of a stack."""
-    return {"AWS_ENDPOINT_URL": endpoint, "ADMIN_USERS_TABLE": outputs["AdminUsersTableName"]}
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "ADMIN_USERS_TABLE": outputs["AdminUsersTableName"],
+        "BRAND_EVENTS_QUEUE_URL": outputs["BrandEventsQueueUrl"],
+        "BRAND_EVENTS_DLQ_URL": outputs["BrandEventsDeadLetterQueueUrl"],
+    }
 
 
 def create_admin(endpoint: str, outputs: Mapping[str, str], email: str, password: str) -> str:

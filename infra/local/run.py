@@ -8,6 +8,7 @@ import urllib.request
 from contextlib import ExitStack
 from typing import Any
 
+import admin
 import deploy
 import processes
 import stack
@@ -33,10 +34,12 @@ def run(once: bool) -> None:
             build()
         running = exits.enter_context(stack.started(port, cms_address, STATE / "run", LOGS / "run"))
         follower = _Follower(running)
+        with phase("sign-in", f"POST {running.api_url}/auth/user/emailpass"):
+            signed_in = admin.signed_in(running)
         with phase("sync", f"POST {running.api_url}/admin/brands"):
-            brand = _create_brand(running, follower)
+            brand = _create_brand(running, signed_in, follower)
             _await_brand(running, brand, follower)
-        print(_how_to_go_on(running), flush=True)
+        print(_how_to_go_on(running, signed_in), flush=True)
         if not once:
             _serve(running, follower)
 
@@ -75,11 +78,11 @@ def _serve(running: stack.Stack, follower: _Follower) -> None:
         print("\nstopping")
 
 
-def _create_brand(running: stack.Stack, follower: _Follower) -> dict[str, Any]:
+def _create_brand(running: stack.Stack, signed_in: admin.Admin, follower: _Follower) -> dict[str, Any]:
     request = urllib.request.Request(
         f"{running.api_url}/admin/brands",
         json.dumps({"name": BRAND}).encode(),
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json", "Authorization": f"Bearer {signed_in.token}"},
     )
     start = time.monotonic()
     try:
@@ -113,13 +116,15 @@ def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Followe
     print(f"The CMS holds {json.dumps(held)}")
 
 
-def _how_to_go_on(running: stack.Stack) -> str:
+def _how_to_go_on(running: stack.Stack, signed_in: admin.Admin) -> str:
     port = f"LOCAL_PORT={os.environ['LOCAL_PORT']} " if "LOCAL_PORT" in os.environ else ""
     brands = running.outputs["BrandsTableName"]
     return f"""
 Ready. {timings()}
 
-  create a brand    curl -H 'Content-Type: application/json' -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
+  administrator     {signed_in.email}, password {signed_in.password}
+  token, 24 hours   TOKEN={signed_in.token}
+  create a brand    curl -H "Authorization: Bearer $TOKEN" -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
   ask the CMS       curl {running.cms_url}/brands
   look around       {port}python3 infra/local aws dynamodb scan --table-name {brands}
   stop              Ctrl-C, or make stop

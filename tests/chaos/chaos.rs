@@ -1,7 +1,7 @@
 //! What the proxies share: the plan, the series of draws, what was injected, and whether it is time for faults at all.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,7 +31,7 @@ pub(crate) struct Chaos {
     pub(crate) injected: Injected,
     pub(crate) killer: Killer,
     plan: Plan,
-    begun: Instant,
+    begun: OnceLock<Instant>,
     phase: Mutex<Phase>,
     draws: Mutex<Rng>,
 }
@@ -43,8 +43,8 @@ impl Chaos {
             injected: Injected::default(),
             killer,
             plan: Plan::new(seed, window, longest),
-            begun: Instant::now(),
-            phase: Mutex::new(Phase::Faulty),
+            begun: OnceLock::new(),
+            phase: Mutex::new(Phase::Healthy),
             draws: Mutex::new(Rng::with_seed(seed)),
         }
     }
@@ -59,12 +59,18 @@ impl Chaos {
 
     /// Whether SQS takes no message now.
     pub(crate) fn is_out(&self) -> bool {
-        self.phase() == Phase::Faulty && self.plan.is_out(self.begun.elapsed())
+        self.phase() == Phase::Faulty && self.plan.is_out(self.since())
     }
 
     /// For how long there are faults.
     pub(crate) fn since(&self) -> Duration {
-        self.begun.elapsed()
+        self.begun.get().map(Instant::elapsed).unwrap_or_default()
+    }
+
+    /// From now on, there are faults.
+    pub(crate) fn begin(&self) {
+        self.begun.get_or_init(Instant::now);
+        self.enter(Phase::Faulty);
     }
 
     /// The kinds of faults that have not occurred. republish-brands need not run while there are faults: it does once a
@@ -80,7 +86,7 @@ impl Chaos {
         if self.phase() != Phase::Faulty {
             return None;
         }
-        let gale = self.plan.gale(target, self.begun.elapsed());
+        let gale = self.plan.gale(target, self.since());
         let mut drawn = self.draw(0..1000);
         let fault = odds.iter().find_map(|(fault, per_mille)| {
             let share = per_mille * gale;

@@ -63,7 +63,7 @@ fn number<T: FromStr>(name: &str, value: &str) -> Result<T, String> {
 }
 
 /// Where the proxies stand, and what is behind them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Detour {
     /// Where the functions look for AWS, and where it is: as host and port.
     pub(crate) aws: (String, String),
@@ -73,6 +73,15 @@ pub(crate) struct Detour {
     pub(crate) functions_folder: String,
     /// The folder of each function's code within that.
     pub(crate) functions_code: HashMap<String, String>,
+    pub(crate) admin: Admin,
+}
+
+/// Somebody who may create brands, and where.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) api_url: String,
+    pub(crate) email: String,
+    pub(crate) password: String,
 }
 
 impl Detour {
@@ -85,9 +94,22 @@ impl Detour {
             "CMS_URL",
             "FUNCTIONS_FOLDER",
             "FUNCTIONS_CODE",
+            "API_URL",
+            "ADMIN_EMAIL",
+            "ADMIN_PASSWORD",
         ]
         .map(|variable| env.text(variable));
-        let [aws_here, aws, cms_here, cms, functions_folder, code] = env
+        let [
+            aws_here,
+            aws,
+            cms_here,
+            cms,
+            functions_folder,
+            code,
+            api_url,
+            email,
+            password,
+        ] = env
             .finish(text)
             .map_err(|error| format!("this is run by `make chaos`: {error}"))?;
         let functions_code =
@@ -97,6 +119,11 @@ impl Detour {
             cms: (cms_here, address(&cms)),
             functions_folder,
             functions_code,
+            admin: Admin {
+                api_url,
+                email,
+                password,
+            },
         })
     }
 }

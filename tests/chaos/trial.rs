@@ -9,6 +9,7 @@ use std::{
 };
 
 use dead_letters::{FailureKind, Filter, Redrive};
+use serde_json::{Value, json};
 use system_tests::Stack;
 use tokio::{
     net::TcpListener,
@@ -24,7 +25,7 @@ use crate::{
     load::{self, Acknowledged, Load},
     messages::{self, Known, Poison},
     proxy,
-    settings::{Detour, Settings},
+    settings::{Admin, Detour, Settings},
     snapshot::{BoxError, Look, Pending, Snapshot},
     summary::Summary,
     verdict::{judge, judge_redriven},
@@ -42,11 +43,6 @@ const ROUNDS: usize = 4;
 /// Runs the test, prints its summary, and answers what is not as it must be.
 pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<String>, BoxError> {
     let begun = Instant::now();
-    let stack = Arc::new(Stack::connect().await);
-    let look = Look {
-        stack: &stack,
-        http: system_tests::http_client(),
-    };
     let killer = Killer::new(detour.functions_folder, detour.functions_code);
     let longest = settings.window * LONGEST;
     let chaos = Arc::new(Chaos::new(settings.seed, settings.window, longest, killer));
@@ -57,6 +53,11 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
     let cms = Arc::new(CmsFaults::new(Arc::clone(&chaos)));
     tokio::spawn(proxy::serve(TcpListener::bind(here).await?, there, cms));
 
+    let stack = Arc::new(Stack::connect_with(token(&detour.admin).await?).await);
+    let look = Look {
+        stack: &stack,
+        http: system_tests::http_client(),
+    };
     let (load, poison) = fail(settings, &look, &chaos).await;
     println!(
         "chaos: no more faults; everything is to settle within {} s",
@@ -98,9 +99,22 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
     Ok(violations)
 }
 
+/// The token of whoever may create brands: signed in here, since no function works without the proxies.
+async fn token(admin: &Admin) -> Result<String, BoxError> {
+    let credentials = json!({ "email": admin.email, "password": admin.password });
+    let request = system_tests::http_client()
+        .post(format!("{}/auth/user/emailpass", admin.api_url))
+        .header("content-type", "application/json")
+        .body(credentials.to_string());
+    let answer: Value = request.send().await?.error_for_status()?.json().await?;
+    let token = answer.get("token").and_then(Value::as_str);
+    Ok(token.ok_or("sign-in answers no token")?.to_owned())
+}
+
 /// Creates the brands while everything fails; answers what became of the requests, and which messages are no events.
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
     let known = Known::default();
+    chaos.begin();
     let stack = look.stack;
     let are_created = AtomicBool::new(false);
     let created = async {

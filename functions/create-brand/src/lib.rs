@@ -4,23 +4,12 @@
 //! fails is made up for later, and never fails the request. A client that is in doubt whether its request was carried out
 //! repeats it under the same `Idempotency-Key`, and gets the brand of the first.
 
-use std::time::{Duration, SystemTime};
-
-use admin_api::{ApiError, BrandResponse, CreateBrandRequest};
-use brand::{
-    Brand, BrandEvents, BrandName, BrandStore, Created, IdempotencyKey, InvalidBrandName, Timestamp,
-};
-use lambda_http::{Body, Request, RequestExt, Response, tracing};
+use admin_api::{ApiError, BrandRequest, Deadline};
+use auth::Actor;
+use brand::{Brand, BrandEvents, BrandStore, Created, IdempotencyKey, Timestamp};
+use lambda_http::{Body, Request, Response, tracing};
 use telemetry::Counts;
-use tokio::time::timeout;
-use tracing::{error, info, warn};
-
-/// How long an announcement may take: it is not worth a client's waiting.
-const ANNOUNCE: Duration = Duration::from_secs(2);
-/// What is kept of an invocation's time for answering.
-const ANSWER: Duration = Duration::from_millis(500);
-/// How long an invocation may take of which the deadline is not known.
-const UNKNOWN: Duration = Duration::from_secs(10);
+use tracing::{error, info};
 
 /// The handler, on a store of brands and a way to announce them.
 #[derive(Debug)]
@@ -48,9 +37,7 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         request: &Request,
         counts: &mut Counts,
     ) -> Result<Response<Body>, ApiError> {
-        let CreateBrandRequest { name } = CreateBrandRequest::parse(request.body())?;
-        let name =
-            BrandName::parse(name).map_err(|invalid| ApiError::InvalidData(message(invalid)))?;
+        let BrandRequest { name } = BrandRequest::parse(request.body())?;
         let key = idempotency_key(request)?;
         let deadline = Deadline::of(request);
         let brand = Brand::new(name, Timestamp::now());
@@ -81,54 +68,18 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
             }
         };
         // Whoever made the first request may have died before this.
-        if brand.is_to_be_synced() {
-            let announced = self.announce(&brand, &deadline).await;
-            counts.add(if announced {
-                "announced"
-            } else {
-                "announce_failed"
-            });
-        }
-        admin_api::json(&Answer::of(brand))
+        admin_api::announce(&self.events, &brand, &deadline, counts).await;
+        admin_api::brand(&brand)
     }
 
     async fn store(&self, brand: Brand, deadline: &Deadline) -> Result<Stored, ApiError> {
-        match timeout(deadline.time_left(), self.brands.create(&brand)).await {
-            Ok(Ok(Created::New)) => Ok(Stored::New(brand)),
+        let created = admin_api::in_time(deadline, self.brands.create(&brand)).await?;
+        Ok(match created {
+            Created::New => Stored::New(brand),
             // It was stored by the same request: by a repetition of the client's, or by the SDK's where a reply was lost.
-            Ok(Ok(Created::Existing(found))) if found.request == brand.request => {
-                Ok(Stored::Before(*found))
-            }
-            Ok(Ok(Created::Existing(found))) => Ok(Stored::Another(*found)),
-            Ok(Err(cause)) => {
-                error!(
-                    error = telemetry::chain(&cause),
-                    "the brand could not be stored"
-                );
-                Err(ApiError::Unknown)
-            }
-            Err(_) => {
-                error!("the brand was not stored in time");
-                Err(ApiError::Unknown)
-            }
-        }
-    }
-
-    /// Announces a brand that is stored. Where that fails, it is announced again from its row.
-    async fn announce(&self, brand: &Brand, deadline: &Deadline) -> bool {
-        let announced = timeout(
-            deadline.time_left().min(ANNOUNCE),
-            self.events.announce(brand),
-        )
-        .await;
-        match announced {
-            Ok(Ok(())) => return true,
-            Ok(Err(cause)) => {
-                warn!(brand.id = %brand.id, error = telemetry::chain(&cause), "announce_failed");
-            }
-            Err(_) => warn!(brand.id = %brand.id, error = "no answer in time", "announce_failed"),
-        }
-        false
+            Created::Existing(found) if found.request == brand.request => Stored::Before(*found),
+            Created::Existing(found) => Stored::Another(*found),
+        })
     }
 }
 
@@ -147,65 +98,13 @@ fn idempotency_key(request: &Request) -> Result<Option<IdempotencyKey>, ApiError
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
-    let caller = "anonymous";
+    // The token check lets nobody through without an actor.
+    let caller = request.extensions().get::<Actor>();
+    let caller = caller.map_or("", Actor::id);
     let parsed = IdempotencyKey::parse(caller, key.as_bytes());
     parsed.map(Some).map_err(|invalid| {
         ApiError::InvalidData(format!(
             "Invalid request: header 'Idempotency-Key': {invalid}"
         ))
     })
-}
-
-/// When an invocation must have answered.
-struct Deadline(SystemTime);
-
-impl Deadline {
-    fn of(request: &Request) -> Self {
-        let now = SystemTime::now();
-        let millis = request
-            .lambda_context_ref()
-            .map_or(0, |context| context.deadline);
-        let left = aws::time_left(millis, now).unwrap_or(UNKNOWN);
-        Self(now + left.saturating_sub(ANSWER))
-    }
-
-    fn time_left(&self) -> Duration {
-        self.0.duration_since(SystemTime::now()).unwrap_or_default()
-    }
-}
-
-#[derive(serde::Serialize)]
-struct Answer {
-    brand: BrandResponse,
-}
-
-impl Answer {
-    fn of(brand: Brand) -> Self {
-        let brand = BrandResponse {
-            id: brand.id.to_string(),
-            name: brand.name.into(),
-            created_at: brand.created_at.to_string(),
-            updated_at: brand.updated_at.to_string(),
-            deleted_at: None,
-        };
-        Self { brand }
-    }
-}
-
-/// Medusa's words for a name that is refused; for what Medusa itself accepts, words like them.
-fn message(invalid: InvalidBrandName) -> String {
-    match invalid {
-        InvalidBrandName::Blank => {
-            "Invalid request: Value for field 'name' too small, expected at least: '1'".to_owned()
-        }
-        InvalidBrandName::TooLong => {
-            format!(
-                "Invalid request: Value for field 'name' too large, expected at most: '{}'",
-                BrandName::MAX_CHARS
-            )
-        }
-        InvalidBrandName::ControlCharacter => {
-            "Invalid request: Value for field 'name' must not contain control characters".to_owned()
-        }
-    }
 }

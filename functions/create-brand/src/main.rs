@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use auth::{Authenticate, Tokens};
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
 use config::{ConfigError, Env};
 use create_brand::CreateBrand;
@@ -12,6 +13,7 @@ use tower::{ServiceBuilder, service_fn};
 struct Config {
     brands_table: String,
     brand_events_queue_url: String,
+    auth_secret_id: String,
 }
 
 impl Config {
@@ -20,6 +22,7 @@ impl Config {
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
             brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
+            auth_secret_id: env.text("AUTH_SECRET_ID"),
         };
         env.finish(config)
     }
@@ -30,6 +33,9 @@ async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
+    let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
+    let tokens = Tokens::signed_with(&secret)?;
     let brands = DynamoDbBrandStore::new(aws_sdk_dynamodb::Client::new(&sdk), config.brands_table);
     let events = SqsBrandEvents::new(
         aws_sdk_sqs::Client::new(&sdk),
@@ -38,7 +44,7 @@ async fn main() -> Result<(), Error> {
     let create_brand = Arc::new(CreateBrand::new(brands, events));
     let service = ServiceBuilder::new()
         .layer(admin_api::ErrorResponses)
-        // The token check goes here: it comes before anything of the request is read.
+        .layer(Authenticate::with(tokens))
         .service(service_fn(move |request: Request| {
             let create_brand = Arc::clone(&create_brand);
             async move { create_brand.handle(request).await }

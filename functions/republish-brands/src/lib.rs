@@ -55,7 +55,9 @@ impl Report {
             failed,
             unreadable,
         } = *self;
-        info!(republished, failed, unreadable, "brands republished");
+        if republished + failed + unreadable > 0 {
+            info!(republished, failed, unreadable, "brands republished");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The subcommands, one module each: a struct of arguments with `run`.
 
 pub(crate) mod create_admin;
+pub(crate) mod redrive;
 pub(crate) mod set_password;
 
 use std::error::Error;

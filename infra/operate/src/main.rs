@@ -8,7 +8,7 @@ mod password;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{create_admin::CreateAdmin, set_password::SetPassword};
+use commands::{create_admin::CreateAdmin, redrive::Redrive, set_password::SetPassword};
 
 /// What an operator does by hand.
 #[derive(Parser)]
@@ -23,6 +23,7 @@ struct Cli {
 enum Command {
     CreateAdmin(CreateAdmin),
     SetPassword(SetPassword),
+    Redrive(Redrive),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,6 +31,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::CreateAdmin(command) => command.run().await,
         Command::SetPassword(command) => command.run().await,
+        Command::Redrive(command) => command.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,6 +18,9 @@ pub enum ApiError {
     /// The request contradicts an earlier one: 409.
     #[error("{0}")]
     Conflict(String),
+    /// What the request expects is not so (any more): 412.
+    #[error("{0}")]
+    PreconditionFailed(String),
     /// There is nothing of that name: 404.
     #[error("{0}")]
     NotFound(String),
@@ -54,6 +57,7 @@ impl ApiError {
             Self::Unauthorized | Self::SignInRefused(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
@@ -66,7 +70,7 @@ impl ApiError {
         let message = self.to_string();
         match self {
             Self::InvalidData(_) => json!({ "type": "invalid_data", "message": message }),
-            Self::Conflict(_) => {
+            Self::Conflict(_) | Self::PreconditionFailed(_) => {
                 json!({ "code": "invalid_state_error", "type": "conflict", "message": message })
             }
             Self::NotFound(_) => json!({ "type": "not_found", "message": message }),

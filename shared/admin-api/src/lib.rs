@@ -3,14 +3,18 @@
 //! The contract are recorded answers of a real Medusa, `tests/wire/medusa.json`; where this project is stricter, the
 //! recording says so.
 
+mod change;
+mod deadline;
 mod error;
 mod layer;
 mod request;
 mod response;
 mod sign_in;
 
+pub use change::{announce, in_time};
+pub use deadline::Deadline;
 pub use error::ApiError;
 pub use layer::ErrorResponses;
-pub use request::{CreateBrandRequest, MAX_BODY};
-pub use response::{BrandResponse, json};
+pub use request::{BrandRequest, MAX_BODY};
+pub use response::{BrandResponse, brand, json};
 pub use sign_in::{SignInRequest, TokenResponse};

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fmt};
 
+use brand::{BrandName, InvalidBrandName};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
@@ -16,20 +17,37 @@ pub const MAX_BODY: usize = 100 * 1024;
 /// The most characters of a value that an error message repeats.
 const MAX_SHOWN: usize = 100;
 
-/// The body of POST /admin/brands.
+/// The body of POST /admin/brands and of POST /admin/brands/{id}.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CreateBrandRequest {
+pub struct BrandRequest {
     /// The brand's name, as the client gave it.
-    pub name: String,
+    pub name: BrandName,
 }
 
-impl CreateBrandRequest {
+impl BrandRequest {
     /// Parses a body. Fields that the request does not have are refused, and so is a field that is given twice.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         let mut fields = Fields::parse(body)?;
         let name = fields.text("name");
         fields.finish()?;
+        let name = BrandName::parse(name).map_err(|refused| invalid(&[problem(refused)]))?;
         Ok(Self { name })
+    }
+}
+
+/// Medusa's words for a name that is refused; for what Medusa itself accepts, words like them.
+fn problem(refused: InvalidBrandName) -> String {
+    match refused {
+        InvalidBrandName::Blank => {
+            "Value for field 'name' too small, expected at least: '1'".to_owned()
+        }
+        InvalidBrandName::TooLong => format!(
+            "Value for field 'name' too big, expected at most: '{}'",
+            BrandName::MAX_CHARS
+        ),
+        InvalidBrandName::ControlCharacter => {
+            "Value for field 'name' must not contain control characters".to_owned()
+        }
     }
 }
 
@@ -145,11 +163,11 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::{CreateBrandRequest, MAX_BODY};
+    use super::{BrandRequest, MAX_BODY};
     use crate::ApiError;
 
     fn refusal(body: &str) -> String {
-        match CreateBrandRequest::parse(body.as_bytes()) {
+        match BrandRequest::parse(body.as_bytes()) {
             Ok(request) => format!("accepted {request:?}"),
             Err(error) => error.to_string(),
         }
@@ -157,9 +175,9 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_as_it_is() {
-        let request = CreateBrandRequest::parse(br#"{"name":"  Acme  "}"#);
+        let request = BrandRequest::parse(br#"{"name":"  Acme  "}"#);
         assert_eq!(
-            request.map(|request| request.name),
+            request.map(|request| request.name.to_string()),
             Ok("  Acme  ".to_owned())
         );
     }
@@ -190,7 +208,7 @@ mod tests {
 
     #[test]
     fn text_that_is_not_utf_8_is_refused() {
-        let parsed = CreateBrandRequest::parse(b"{\"name\":\"\xff\"}");
+        let parsed = BrandRequest::parse(b"{\"name\":\"\xff\"}");
         assert!(
             matches!(parsed, Err(ApiError::InvalidData(message)) if message.contains("not valid UTF-8"))
         );
@@ -199,9 +217,10 @@ mod tests {
     #[test]
     fn a_body_of_exactly_the_limit_is_read() {
         let fill = |length: usize| format!(r#"{{"name":"{}"}}"#, "n".repeat(length - 11));
-        assert!(CreateBrandRequest::parse(fill(MAX_BODY).as_bytes()).is_ok());
+        let too_long = "Invalid request: Value for field 'name' too big, expected at most: '255'";
+        assert_eq!(refusal(&fill(MAX_BODY)), too_long);
         assert_eq!(
-            CreateBrandRequest::parse(fill(MAX_BODY + 1).as_bytes()),
+            BrandRequest::parse(fill(MAX_BODY + 1).as_bytes()),
             Err(ApiError::TooLarge)
         );
     }

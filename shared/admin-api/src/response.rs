@@ -1,6 +1,10 @@
 //! What the admin API answers.
 
-use lambda_http::{Body, Response, http::header};
+use brand::Brand;
+use lambda_http::{
+    Body, Response,
+    http::{HeaderValue, header},
+};
 use serde::Serialize;
 use tracing::error;
 
@@ -17,8 +21,37 @@ pub struct BrandResponse {
     pub created_at: String,
     /// When it was last changed: likewise.
     pub updated_at: String,
-    /// When it was deleted; always null, since a deleted brand is not shown.
+    /// When it was deleted: null but for a repetition of the request that created a brand which is deleted by now.
     pub deleted_at: Option<String>,
+}
+
+impl BrandResponse {
+    /// The brand, as the API shows it.
+    #[must_use]
+    pub fn of(brand: &Brand) -> Self {
+        Self {
+            id: brand.id.to_string(),
+            name: brand.name.to_string(),
+            created_at: brand.created_at.to_string(),
+            updated_at: brand.updated_at.to_string(),
+            deleted_at: brand.deleted_at.map(|at| at.to_string()),
+        }
+    }
+}
+
+/// An answer of 200 with that brand, and with its version as the entity tag: what `If-Match` expects.
+pub fn brand(brand: &Brand) -> Result<Response<Body>, ApiError> {
+    #[derive(Serialize)]
+    struct Answer {
+        brand: BrandResponse,
+    }
+
+    let shown = BrandResponse::of(brand);
+    let mut response = json(&Answer { brand: shown })?;
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", brand.version)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
 }
 
 /// An answer of 200 with that body.
@@ -28,7 +61,7 @@ pub fn json(body: &impl Serialize) -> Result<Response<Body>, ApiError> {
         ApiError::Unknown
     })?;
     let mut response = Response::new(Body::Text(text));
-    let json = header::HeaderValue::from_static("application/json; charset=utf-8");
+    let json = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     Ok(response)
 }

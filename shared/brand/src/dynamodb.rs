@@ -2,6 +2,7 @@
 
 mod changes;
 mod outbox;
+mod reading;
 mod row;
 
 use aws_sdk_dynamodb::{Client, types::TransactWriteItem};

@@ -1,5 +1,7 @@
 //! Brands in memory, for tests.
 
+mod reading;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},

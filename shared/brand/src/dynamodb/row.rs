@@ -17,8 +17,10 @@ pub(super) const UNSYNCED_SHARD: &str = "unsynced_shard";
 /// The outbox's sort key: before when the brand is not announced again. Of a brand that has just been changed that is
 /// the time of the change, since it is announced by then.
 pub(super) const ANNOUNCE_AFTER: &str = "announce_after";
-/// The attribute that puts a brand into the index `listed`, and that index's partition key; a deleted brand has none. The
-/// sort key is the time of creation.
+/// The index that holds the brands which are not deleted: the list. It has of them what a list shows.
+pub(super) const LISTED: &str = "listed";
+/// The attribute that puts a brand into the list, and the index's partition key: the shard that the brand falls into. A
+/// deleted brand has none. The sort key is the time of creation.
 pub(super) const LISTED_SHARD: &str = "listed_shard";
 /// When the row goes, in seconds since the Unix epoch: the table's time to live. Deleted brands have one.
 pub(super) const EXPIRES_AT: &str = "expires_at";

@@ -1,0 +1,59 @@
+//! What the API answers beside brands: GET /health, and the route `$default`, to which all comes that has no route.
+//!
+//! As in Medusa, what is under /admin is told to nobody without a token, not even that it is not there.
+
+mod not_found;
+
+use std::sync::Arc;
+
+use admin_api::ApiError;
+use auth::{Authenticate, Tokens};
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{HeaderValue, Method, header},
+};
+use tower::{Layer, ServiceExt, service_fn};
+
+/// The handler, on the tokens that are good under /admin.
+#[derive(Clone, Debug)]
+pub struct ApiRoot {
+    authenticate: Authenticate,
+}
+
+impl ApiRoot {
+    /// The handler on those.
+    pub fn new(tokens: impl Into<Arc<Tokens>>) -> Self {
+        Self {
+            authenticate: Authenticate::with(tokens),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
+        let path = request.raw_http_path().trim_matches('/');
+        // Where a GET is answered, a HEAD is (RFC 9110, 9.1); it has no route of its own and comes as everything else.
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match path {
+            "health" if is_read => Ok(plain("OK")),
+            _ if is_of_admins(path) => {
+                let nothing = service_fn(async |request: Request| Ok(not_found::answer(&request)));
+                self.authenticate.layer(nothing).oneshot(request).await
+            }
+            _ => Ok(not_found::answer(&request)),
+        }
+    }
+}
+
+/// Whether a path is /admin or under it. Capitals make no difference, as in Medusa's router.
+fn is_of_admins(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    first.eq_ignore_ascii_case("admin")
+}
+
+/// An answer of 200 with that text.
+fn plain(text: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Text(text.to_owned()));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

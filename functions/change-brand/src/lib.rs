@@ -1,0 +1,121 @@
+//! POST and DELETE /admin/brands/{id}: changes or deletes a brand and announces that, with one request each.
+//!
+//! As with a new brand, the change is acknowledged once it is stored, and an announcement that fails is made up for later. A
+//! client that wants to change only what it has seen sends the entity tag of that as `If-Match`.
+
+use admin_api::{ApiError, BrandRequest, Deadline};
+use brand::{Brand, BrandEvents, BrandId, BrandStore, Changed, Timestamp};
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    http::{Method, header},
+    tracing,
+};
+use serde_json::json;
+use telemetry::Counts;
+use tracing::info;
+
+/// The handler, on a store of brands and a way to announce them.
+#[derive(Debug)]
+pub struct ChangeBrand<S, E> {
+    brands: S,
+    events: E,
+}
+
+impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
+    /// The handler on those.
+    pub const fn new(brands: S, events: E) -> Self {
+        Self { brands, events }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
+        let mut counts = Counts::new();
+        let answer = if request.method() == Method::DELETE {
+            self.delete(&request, &mut counts).await
+        } else {
+            self.update(&request, &mut counts).await
+        };
+        counts.emit("change-brand");
+        answer
+    }
+
+    async fn update(
+        &self,
+        request: &Request,
+        counts: &mut Counts,
+    ) -> Result<Response<Body>, ApiError> {
+        let BrandRequest { name } = BrandRequest::parse(request.body())?;
+        let (id, expected, deadline) = (id(request)?, expected(request)?, Deadline::of(request));
+        let changed = self.brands.update(id, &name, expected, Timestamp::now());
+        match admin_api::in_time(&deadline, changed).await? {
+            Changed::Done(brand) => {
+                counts.add("updated");
+                info!(brand.id = %brand.id, version = brand.version, "brand updated");
+                admin_api::announce(&self.events, &brand, &deadline, counts).await;
+                admin_api::brand(&brand)
+            }
+            Changed::Missing | Changed::Deleted(_) => Err(not_found(&id.to_string())),
+            Changed::Conflict(brand) => Err(has_changed(&brand)),
+        }
+    }
+
+    async fn delete(
+        &self,
+        request: &Request,
+        counts: &mut Counts,
+    ) -> Result<Response<Body>, ApiError> {
+        let (id, expected, deadline) = (id(request)?, expected(request)?, Deadline::of(request));
+        let deleted = self.brands.delete(id, expected, Timestamp::now());
+        let brand = match admin_api::in_time(&deadline, deleted).await? {
+            Changed::Done(brand) => {
+                counts.add("deleted");
+                info!(brand.id = %brand.id, version = brand.version, "brand deleted");
+                brand
+            }
+            // A client that is in doubt repeats its request, and is told that it is done.
+            Changed::Deleted(brand) => brand,
+            Changed::Missing => return Err(not_found(&id.to_string())),
+            Changed::Conflict(brand) => return Err(has_changed(&brand)),
+        };
+        admin_api::announce(&self.events, &brand, &deadline, counts).await;
+        admin_api::json(&json!({ "id": brand.id, "object": "brand", "deleted": true }))
+    }
+}
+
+/// The brand's id in the path. What cannot be one is that of no brand.
+fn id(request: &Request) -> Result<BrandId, ApiError> {
+    let path = request.path_parameters();
+    let id = path.first("id").unwrap_or_default();
+    id.parse().map_err(|_| not_found(id))
+}
+
+/// The version that the client expects, by the entity tag that it was given.
+fn expected(request: &Request) -> Result<Option<u32>, ApiError> {
+    let Some(tag) = request.headers().get(header::IF_MATCH) else {
+        return Ok(None);
+    };
+    let tag = tag.to_str().unwrap_or_default().trim();
+    if tag == "*" {
+        return Ok(None);
+    }
+    let version = tag
+        .strip_prefix('"')
+        .and_then(|tag| tag.strip_suffix('"'))
+        .and_then(|tag| tag.parse().ok());
+    version.map(Some).ok_or_else(|| {
+        let message = "Invalid request: header 'If-Match' must be the ETag of the brand";
+        ApiError::InvalidData(message.to_owned())
+    })
+}
+
+/// Medusa's words.
+fn not_found(id: &str) -> ApiError {
+    ApiError::NotFound(format!("Brand with id: {id} was not found"))
+}
+
+fn has_changed(brand: &Brand) -> ApiError {
+    ApiError::PreconditionFailed(format!(
+        "The brand has changed: its ETag is \"{}\" now",
+        brand.version
+    ))
+}

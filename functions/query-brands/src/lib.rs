@@ -1,0 +1,150 @@
+//! GET /admin/brands and GET /admin/brands/{id}: a page of brands, or one.
+//!
+//! A list is paged as Medusa's lists are, by `limit` and `offset`, and counted, which takes reading it all; or, with `after`,
+//! by a cursor, which takes reading the page alone. A brand that was written a moment ago may not be in the list yet;
+//! asked for by its id, it is there.
+
+mod answer;
+mod cursor;
+mod fields;
+mod parameters;
+mod query;
+
+use std::time::{Duration, SystemTime};
+
+use admin_api::ApiError;
+use brand::{BrandId, BrandReader, ListedBrand, StoreError};
+use lambda_http::{Body, Request, RequestExt, Response, tracing};
+use telemetry::Counts;
+use tokio::time::timeout;
+use tracing::error;
+
+use self::{
+    answer::{FollowedList, NumberedList, Single},
+    query::{ListQuery, Paging, RetrieveQuery},
+};
+
+/// What is kept of an invocation's time for answering.
+const ANSWER: Duration = Duration::from_millis(500);
+/// How long an invocation may take of which the deadline is not known.
+const UNKNOWN: Duration = Duration::from_secs(10);
+/// The most characters of an id that an answer repeats.
+const MAX_SHOWN: usize = 100;
+
+/// The handler, on what is read of brands.
+#[derive(Debug)]
+pub struct QueryBrands<B> {
+    brands: B,
+}
+
+impl<B: BrandReader> QueryBrands<B> {
+    /// The handler on that.
+    pub const fn new(brands: B) -> Self {
+        Self { brands }
+    }
+
+    /// Answers one request: for one brand if its path has an id, and else for a list.
+    pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
+        let mut counts = Counts::new();
+        let deadline = request
+            .lambda_context_ref()
+            .map_or(0, |context| context.deadline);
+        let left = aws::time_left(deadline, SystemTime::now()).unwrap_or(UNKNOWN);
+        // On the heap, since what the SDK keeps of its requests makes it large.
+        let work = Box::pin(self.answer(&request, &mut counts));
+        let answer = timeout(left.saturating_sub(ANSWER), work).await;
+        counts.emit("query-brands");
+        answer.unwrap_or_else(|_| {
+            error!("the brands were not read in time");
+            Err(ApiError::Unknown)
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: &Request,
+        counts: &mut Counts,
+    ) -> Result<Response<Body>, ApiError> {
+        let parameters = request.path_parameters_ref();
+        match parameters.and_then(|parameters| parameters.first("id")) {
+            Some(id) => self.retrieve(id, request, counts).await,
+            None => self.list(request, counts).await,
+        }
+    }
+
+    async fn retrieve(
+        &self,
+        id: &str,
+        request: &Request,
+        counts: &mut Counts,
+    ) -> Result<Response<Body>, ApiError> {
+        let query = RetrieveQuery::parse(request)?;
+        // What is no id is nobody's: it is not looked up.
+        let found = match id.parse::<BrandId>() {
+            Ok(id) => self.brands.retrieve(id).await.map_err(unreadable)?,
+            Err(_) => None,
+        };
+        let Some(brand) = found else {
+            counts.add("not_found");
+            let id: String = id.chars().take(MAX_SHOWN).collect();
+            return Err(ApiError::NotFound(format!(
+                "Brand with id: {id} was not found"
+            )));
+        };
+        counts.add("retrieved");
+        let brand = query.fields.of(&ListedBrand::from(&brand));
+        admin_api::json(&Single { brand })
+    }
+
+    async fn list(
+        &self,
+        request: &Request,
+        counts: &mut Counts,
+    ) -> Result<Response<Body>, ApiError> {
+        let ListQuery {
+            fields,
+            search,
+            limit,
+            paging,
+        } = ListQuery::parse(request)?;
+        let show = |brands: &[ListedBrand]| brands.iter().map(|brand| fields.of(brand)).collect();
+        match paging {
+            Paging::Numbered { order, offset } => {
+                let page = self
+                    .brands
+                    .list_and_count(&search, order, offset, limit)
+                    .await;
+                let page = page.map_err(unreadable)?;
+                counts.add("listed");
+                admin_api::json(&NumberedList {
+                    brands: show(&page.brands),
+                    count: page.count,
+                    limit,
+                    offset,
+                })
+            }
+            Paging::Followed { direction, after } => {
+                let page = self
+                    .brands
+                    .list_after(&search, direction, after, limit)
+                    .await;
+                let page = page.map_err(unreadable)?;
+                counts.add("followed");
+                admin_api::json(&FollowedList {
+                    brands: show(&page.brands),
+                    limit,
+                    next: page.next.map(|position| cursor::write(direction, position)),
+                })
+            }
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn unreadable(cause: StoreError) -> ApiError {
+    error!(
+        error = telemetry::chain(&cause),
+        "the brands could not be read"
+    );
+    ApiError::Unknown
+}

@@ -1,0 +1,137 @@
+//! What is asked for: query strings parsed at the edge.
+
+use admin_api::ApiError;
+use brand::{Direction, Order, Position, Search, SortKey};
+use lambda_http::Request;
+
+use crate::{cursor, fields::Fields, parameters::Parameters};
+
+/// How many brands a page has, unless it is asked for fewer or more: as in Medusa.
+const LIMIT: u16 = 20;
+/// The most brands of a page.
+const MAX_LIMIT: u16 = 100;
+/// The greatest offset. So many brands, and a page, are held in memory while all are read.
+const MAX_OFFSET: u32 = 10_000;
+
+/// The query of GET /admin/brands/{id}.
+pub(crate) struct RetrieveQuery {
+    pub(crate) fields: Fields,
+}
+
+impl RetrieveQuery {
+    pub(crate) fn parse(request: &Request) -> Result<Self, ApiError> {
+        let mut parameters = Parameters::of(request);
+        let fields = parameters.text("fields");
+        parameters.finish()?;
+        let fields = Fields::parse(fields.as_deref(), Fields::OF_ONE)?;
+        Ok(Self { fields })
+    }
+}
+
+/// The query of GET /admin/brands.
+pub(crate) struct ListQuery {
+    pub(crate) fields: Fields,
+    pub(crate) search: Search,
+    pub(crate) limit: u16,
+    pub(crate) paging: Paging,
+}
+
+/// Which page of the list.
+pub(crate) enum Paging {
+    /// The one from that number on.
+    Numbered { order: Order, offset: u32 },
+    /// The one behind that position; the first one where there is none.
+    Followed {
+        direction: Direction,
+        after: Option<Position>,
+    },
+}
+
+impl ListQuery {
+    /// Parses a query, in Medusa's order: types first, all that is wrong with them at once; then fields; then the order.
+    pub(crate) fn parse(request: &Request) -> Result<Self, ApiError> {
+        let mut parameters = Parameters::of(request);
+        let fields = parameters.text("fields");
+        let offset = parameters.number("offset", 0..=MAX_OFFSET);
+        let limit = parameters.number("limit", 1..=MAX_LIMIT.into());
+        let order = parameters.text("order");
+        let search = parameters.text("q");
+        let after = parameters.text("after");
+        if offset.is_some_and(|offset| offset > MAX_OFFSET) {
+            parameters.problem(
+                "Field 'after' goes further: 'after=' begins, and the 'next' of a page is the 'after' of the one behind it"
+                    .to_owned(),
+            );
+        }
+        if offset.is_some() && after.is_some() {
+            parameters.problem("Fields 'offset' and 'after' exclude each other".to_owned());
+        }
+        parameters.finish()?;
+        let fields = Fields::parse(fields.as_deref(), Fields::OF_LIST)?;
+        let order = order.as_deref().map_or(Ok(DEFAULT_ORDER), parse_order)?;
+        let paging = match after {
+            None => Paging::Numbered {
+                order,
+                offset: offset.unwrap_or_default(),
+            },
+            Some(cursor) => follow(order, &cursor)?,
+        };
+        Ok(Self {
+            fields,
+            search: search.map_or_else(Search::all, |text| Search::containing(&text)),
+            limit: limit
+                .and_then(|limit| u16::try_from(limit).ok())
+                .unwrap_or(LIMIT),
+            paging,
+        })
+    }
+}
+
+/// Medusa sorts by id, which sorts its brands by the time of creation. Here ids are of two kinds, of which one does not.
+const DEFAULT_ORDER: Order = Order {
+    by: SortKey::CreatedAt,
+    direction: Direction::Ascending,
+};
+
+fn parse_order(text: &str) -> Result<Order, ApiError> {
+    let (direction, name) = match text.strip_prefix('-') {
+        Some(name) => (Direction::Descending, name),
+        None => (Direction::Ascending, text),
+    };
+    let by = match name {
+        "created_at" => SortKey::CreatedAt,
+        "name" => SortKey::Name,
+        "id" => SortKey::Id,
+        _ => return Err(invalid(&format!("Order field {name} is not valid"))),
+    };
+    Ok(Order { by, direction })
+}
+
+fn follow(order: Order, cursor: &str) -> Result<Paging, ApiError> {
+    if order.by != SortKey::CreatedAt {
+        return Err(invalid(
+            "Invalid request: Field 'after' goes with the orders 'created_at' and '-created_at' alone",
+        ));
+    }
+    let direction = order.direction;
+    if cursor.is_empty() {
+        let after = None;
+        return Ok(Paging::Followed { direction, after });
+    }
+    match cursor::read(cursor) {
+        Some((way, position)) if way == direction => Ok(Paging::Followed {
+            direction,
+            after: Some(position),
+        }),
+        Some(_) => Err(invalid(
+            "Invalid request: Field 'after' holds the cursor of a list in the other order",
+        )),
+        None => Err(invalid(
+            "Invalid request: Field 'after' holds no cursor: it is empty, or the 'next' of the page before",
+        )),
+    }
+}
+
+fn invalid(message: &str) -> ApiError {
+    ApiError::InvalidData(message.to_owned())
+}

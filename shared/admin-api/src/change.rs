@@ -1,0 +1,55 @@
+//! What all changes of a brand have in common: the store is written to, in time, and then the change is announced.
+
+use std::time::Duration;
+
+use brand::{Brand, BrandEvents, StoreError};
+use telemetry::Counts;
+use tokio::time::timeout;
+use tracing::{error, warn};
+
+use crate::{ApiError, Deadline};
+
+/// How long an announcement may take: it is not worth a client's waiting.
+const ANNOUNCE: Duration = Duration::from_secs(2);
+
+/// What the store answers; where it fails, or does not answer in time, the client learns no more than that.
+pub async fn in_time<T>(
+    deadline: &Deadline,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, ApiError> {
+    match timeout(deadline.time_left(), answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(cause)) => {
+            error!(error = telemetry::chain(&cause), "the store failed");
+            Err(ApiError::Unknown)
+        }
+        Err(_) => {
+            error!("the store did not answer in time");
+            Err(ApiError::Unknown)
+        }
+    }
+}
+
+/// Announces a brand that is to be synced. A failure is counted and logged, and no more: the brand's row says that it is to
+/// be synced, so that it is announced again.
+pub async fn announce(
+    events: &impl BrandEvents,
+    brand: &Brand,
+    deadline: &Deadline,
+    counts: &mut Counts,
+) {
+    if !brand.is_to_be_synced() {
+        return;
+    }
+    let announced = timeout(deadline.time_left().min(ANNOUNCE), events.announce(brand)).await;
+    let failure = match announced {
+        Ok(Ok(())) => {
+            counts.add("announced");
+            return;
+        }
+        Ok(Err(cause)) => telemetry::chain(&cause),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    warn!(brand.id = %brand.id, error = failure, "announce_failed");
+    counts.add("announce_failed");
+}
