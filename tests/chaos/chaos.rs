@@ -1,7 +1,7 @@
 //! What the proxies share: the plan, the series of draws, what was injected, and whether it is time for faults at all.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -27,11 +27,14 @@ pub(crate) enum Phase {
 /// A kind of fault, and how often of a thousand times it befalls a request.
 pub(crate) type Odds = (Fault, u32);
 
+/// A fault that has not occurred is so much more frequent.
+const NEW: u32 = 10;
+
 pub(crate) struct Chaos {
     pub(crate) injected: Injected,
     pub(crate) killer: Killer,
     plan: Plan,
-    begun: Instant,
+    begun: OnceLock<Instant>,
     phase: Mutex<Phase>,
     draws: Mutex<Rng>,
 }
@@ -43,8 +46,8 @@ impl Chaos {
             injected: Injected::default(),
             killer,
             plan: Plan::new(seed, window, longest),
-            begun: Instant::now(),
-            phase: Mutex::new(Phase::Faulty),
+            begun: OnceLock::new(),
+            phase: Mutex::new(Phase::Healthy),
             draws: Mutex::new(Rng::with_seed(seed)),
         }
     }
@@ -59,12 +62,18 @@ impl Chaos {
 
     /// Whether SQS takes no message now.
     pub(crate) fn is_out(&self) -> bool {
-        self.phase() == Phase::Faulty && self.plan.is_out(self.begun.elapsed())
+        self.phase() == Phase::Faulty && self.plan.is_out(self.since())
     }
 
     /// For how long there are faults.
     pub(crate) fn since(&self) -> Duration {
-        self.begun.elapsed()
+        self.begun.get().map(Instant::elapsed).unwrap_or_default()
+    }
+
+    /// From now on, there are faults.
+    pub(crate) fn begin(&self) {
+        self.begun.get_or_init(Instant::now);
+        self.enter(Phase::Faulty);
     }
 
     /// The kinds of faults that have not occurred. republish-brands need not run while there are faults: it does once a
@@ -80,15 +89,16 @@ impl Chaos {
         if self.phase() != Phase::Faulty {
             return None;
         }
-        let gale = self.plan.gale(target, self.begun.elapsed());
+        let gale = self.plan.gale(target, self.since());
         let mut drawn = self.draw(0..1000);
         let fault = odds.iter().find_map(|(fault, per_mille)| {
-            let share = per_mille * gale;
+            let is_new = self.injected.of(*fault) == 0;
+            let share = per_mille * gale * if is_new { NEW } else { 1 };
             let is_it = drawn < share;
             drawn = drawn.saturating_sub(share);
             is_it.then_some(*fault)
         })?;
-        // What has never befallen anybody comes first, so that a short run has all of it.
+        // What has never befallen anybody comes sooner, and first, so that a short run has all of it.
         let missing = odds
             .iter()
             .map(|(fault, _)| *fault)

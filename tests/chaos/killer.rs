@@ -115,6 +115,7 @@ pub(crate) async fn kill_at_random(chaos: &Chaos) {
         let mut functions: Vec<&str> = processes
             .iter()
             .map(|process| process.function.as_str())
+            .filter(|function| Fault::killed(function).is_some())
             .collect();
         functions.sort_unstable();
         functions.dedup();

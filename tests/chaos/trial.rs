@@ -101,6 +101,7 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
 /// Creates the brands while everything fails; answers what became of the requests, and which messages are no events.
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
     let known = Known::default();
+    chaos.begin();
     let stack = look.stack;
     let are_created = AtomicBool::new(false);
     let created = async {

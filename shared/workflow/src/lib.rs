@@ -90,6 +90,15 @@
 //! Nothing else is written: reads are not recorded, nothing is before the first effect, the result of a step goes along
 //! with the next write, and that of the last one with the end of the run. `n` steps with a compensation take `n + 1` writes.
 //!
+//! # Runs that follow each other
+//!
+//! Where a thing changes and each of its states is worked on by a run, those runs must not be side by side: the older one would
+//! overwrite what the newer has done. A [serial](Workflow::SERIAL) workflow's runs of one id, with inputs that differ, are conducted one
+//! after the other; a run that is still open is taken to its end, with its own input, before the next begins.
+//!
+//! A run that was given up can be [marked so](Workflow::given_up) where its thing is kept, in the transaction that ends it, and
+//! the mark is taken away in the one that [takes it up again](Flow::alongside): so whoever sees the mark knows that nobody is at it.
+//!
 //! # What is owed
 //!
 //! By a step's author: see [`Step`]. In short, actions are idempotent, compensations tolerate absence, and what has been
