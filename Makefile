@@ -7,11 +7,14 @@ TESTS := $(if $(shell command -v cargo-nextest),\
 	cargo nextest run --workspace --all-features --run-ignored all,\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
 DOC_TESTS := cargo test --workspace --all-features --doc
+CLIENT_TEST := python3 tests/js-sdk/run.py
+# Stands last: it fails to sign in so often that nobody may try from this address for a while.
+OPENAPI_TEST := python3 tests/schemathesis/run.py
 
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test lint fmt ci stop clean
+.PHONY: help run admin redrive test client openapi lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -26,7 +29,13 @@ redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked even
 	@$(LOCAL) operate -- redrive $(ARGS)
 
 test: ## run all tests, those of the whole system on a stack of their own
-	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'
+	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(OPENAPI_TEST)'
+
+client: ## try the API with Medusa's own client (Node.js 20 or newer)
+	@$(LOCAL) exec -- $(CLIENT_TEST)
+
+openapi: ## try the API against its OpenAPI document, with schemathesis
+	@$(LOCAL) exec -- $(OPENAPI_TEST)
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup
