@@ -43,7 +43,7 @@ fn the_bounds_in_it_are_those_of_the_code() {
         document.at("/components/requestBodies/Brand/description"),
         document.at("/paths/~1auth~1{actor_type}~1{auth_provider}/post/requestBody/description"),
     ] {
-        let expected = format!("At most {MAX_BODY} bytes.");
+        let expected = format!("At most {MAX_BODY} bytes, ");
         assert!(said.as_str().unwrap().starts_with(&expected), "{said}");
     }
     let parameters = document.at("/paths/~1admin~1brands/get/parameters");
