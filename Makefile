@@ -7,6 +7,9 @@ TESTS := $(if $(shell command -v cargo-nextest),\
 	cargo nextest run --workspace --all-features --run-ignored all,\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
 DOC_TESTS := cargo test --workspace --all-features --doc
+CLIENT_TEST := python3 tests/js-sdk/run.py
+# Stands last: it fails to sign in so often that nobody may try from this address for a while.
+OPENAPI_TEST := python3 tests/schemathesis/run.py
 
 # The fault test: cargo-lambda lays out every executable so.
 CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
@@ -17,7 +20,7 @@ SEED ?=
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test chaos lint fmt ci stop clean
+.PHONY: help run admin redrive test client openapi chaos lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -31,9 +34,15 @@ admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for t
 redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked events of what `make run` started back to the queue
 	@$(LOCAL) operate -- redrive $(ARGS)
 
-test: ## run all tests, those of the whole system on a stack of their own; the fault test in its short form
-	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS)'
+test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
+	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(OPENAPI_TEST)'
 	@$(CHAOS) --brands 80 --seconds 15
+
+client: ## try the API with Medusa's own client (Node.js 20 or newer)
+	@$(LOCAL) exec -- $(CLIENT_TEST)
+
+openapi: ## try the API against its OpenAPI document, with schemathesis
+	@$(LOCAL) exec -- $(OPENAPI_TEST)
 
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
 	@$(CHAOS) --brands $(BRANDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -8,6 +8,7 @@
 )]
 
 mod admin;
+mod document;
 mod requests;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tokio::time::{Instant, sleep};
 use workflow::{Journal, Run};
 
 pub use admin::{Admin, answer};
+pub use document::Document;
 pub use requests::Requests;
 
 /// How long anything may take to come about.

@@ -1,4 +1,4 @@
-//! What the API answers beside brands: GET /health, and the route `$default`, to which all comes that has no route.
+//! What the API answers beside brands: GET /health, GET /openapi.json, and the route `$default`, to which all comes that has no route.
 //!
 //! As in Medusa, what is under /admin is told to nobody without a token, not even that it is not there.
 
@@ -34,7 +34,11 @@ impl ApiRoot {
         // Where a GET is answered, a HEAD is (RFC 9110, 9.1); it has no route of its own and comes as everything else.
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match path {
-            "health" if is_read => Ok(plain("OK")),
+            "health" if is_read => Ok(text("OK", "text/plain; charset=utf-8")),
+            // It tells nothing that needs a token.
+            "openapi.json" if is_read => {
+                Ok(text(admin_api::OPENAPI, "application/json; charset=utf-8"))
+            }
             _ if is_of_admins(path) => {
                 let nothing = service_fn(async |request: Request| Ok(not_found::answer(&request)));
                 self.authenticate.layer(nothing).oneshot(request).await
@@ -50,10 +54,12 @@ fn is_of_admins(path: &str) -> bool {
     first.eq_ignore_ascii_case("admin")
 }
 
-/// An answer of 200 with that text.
-fn plain(text: &str) -> Response<Body> {
-    let mut response = Response::new(Body::Text(text.to_owned()));
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+/// An answer of 200 with that text of that type.
+fn text(text: &'static str, content_type: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    let content_type = HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }

@@ -174,3 +174,14 @@ async fn it_says_that_it_is_there() {
     event["requestContext"]["http"]["method"] = "POST".into();
     assert_eq!(answer(&event).await.status(), StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn it_tells_what_the_api_is_without_a_token() {
+    let response = answer(&without_token(request("GET", "/openapi.json"))).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(
+        response.headers()["content-type"],
+        "application/json; charset=utf-8"
+    );
+    assert_eq!(text(&response), admin_api::OPENAPI);
+}

@@ -14,6 +14,9 @@ use serde_json::json;
 use telemetry::Counts;
 use tracing::info;
 
+/// The most characters of an id that an answer repeats.
+const MAX_SHOWN: usize = 100;
+
 /// The handler, on a store of brands and a way to announce them.
 #[derive(Debug)]
 pub struct ChangeBrand<S, E> {
@@ -101,7 +104,9 @@ fn expected(request: &Request) -> Result<Option<u32>, ApiError> {
     let version = tag
         .strip_prefix('"')
         .and_then(|tag| tag.strip_suffix('"'))
-        .and_then(|tag| tag.parse().ok());
+        .and_then(|tag| tag.parse().ok())
+        // Each version has one tag: no other spelling of its number.
+        .filter(|version: &u32| tag == format!("\"{version}\""));
     version.map(Some).ok_or_else(|| {
         let message = "Invalid request: header 'If-Match' must be the ETag of the brand";
         ApiError::InvalidData(message.to_owned())
@@ -110,6 +115,7 @@ fn expected(request: &Request) -> Result<Option<u32>, ApiError> {
 
 /// Medusa's words.
 fn not_found(id: &str) -> ApiError {
+    let id: String = id.chars().take(MAX_SHOWN).collect();
     ApiError::NotFound(format!("Brand with id: {id} was not found"))
 }
 

@@ -160,8 +160,10 @@ async fn only_the_version_that_is_expected_is_changed() {
     assert_eq!(bench.brand().await.version, 2);
     let (status, ..) = bench.send(expecting("*")).await;
     assert_eq!(status, StatusCode::OK);
-    let (status, ..) = bench.send(expecting("2")).await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
+    for no_tag in ["2", "\"+2\"", "\"02\"", "\"\"", "W/\"2\"", "\"1\", \"2\""] {
+        let (status, ..) = bench.send(expecting(no_tag)).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{no_tag}");
+    }
 }
 
 #[tokio::test]
@@ -184,6 +186,14 @@ async fn what_is_no_brand_is_not_found() {
             assert_eq!(bench.announced(), [""; 0]);
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_no_id_is_not_repeated_at_any_length() {
+    let request = event(|event| event["pathParameters"]["id"] = "x".repeat(5000).into());
+    let (status, _, body) = Bench::new().send(request).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert!(body["message"].as_str().unwrap().len() < 200, "{body}");
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use telemetry::Counts;
 use tokio::time::timeout;
 use tracing::error;
 
+pub use self::query::{LIMIT, MAX_LIMIT, MAX_OFFSET};
 use self::{
     answer::{FollowedList, NumberedList, Single},
     query::{ListQuery, Paging, RetrieveQuery},
@@ -83,8 +84,9 @@ impl<B: BrandReader> QueryBrands<B> {
             )));
         };
         counts.add("retrieved");
-        let brand = query.fields.of(&ListedBrand::from(&brand));
-        admin_api::json(&Single { brand })
+        let shown = query.fields.of(&ListedBrand::from(&brand));
+        let answer = admin_api::json(&Single { brand: shown })?;
+        Ok(admin_api::tagged(answer, &brand))
     }
 
     async fn list(

@@ -7,11 +7,11 @@ use lambda_http::Request;
 use crate::{cursor, fields::Fields, parameters::Parameters};
 
 /// How many brands a page has, unless it is asked for fewer or more: as in Medusa.
-const LIMIT: u16 = 20;
+pub const LIMIT: u16 = 20;
 /// The most brands of a page.
-const MAX_LIMIT: u16 = 100;
+pub const MAX_LIMIT: u16 = 100;
 /// The greatest offset. So many brands, and a page, are held in memory while all are read.
-const MAX_OFFSET: u32 = 10_000;
+pub const MAX_OFFSET: u32 = 10_000;
 
 /// The query of GET /admin/brands/{id}.
 pub(crate) struct RetrieveQuery {

@@ -98,7 +98,7 @@ fn retrieve(id: &str, query: &str) -> Value {
     event
 }
 
-async fn answer<B: BrandReader + 'static>(brands: B, event: Value) -> (StatusCode, Value) {
+async fn response<B: BrandReader + 'static>(brands: B, event: Value) -> Response<Body> {
     let handler = Arc::new(QueryBrands::new(brands));
     let service = ServiceBuilder::new()
         .layer(admin_api::ErrorResponses)
@@ -108,7 +108,11 @@ async fn answer<B: BrandReader + 'static>(brands: B, event: Value) -> (StatusCod
             async move { handler.handle(request).await }
         }));
     let request = from_str(&event.to_string()).unwrap();
-    let response: Response<Body> = service.oneshot(request).await.unwrap();
+    service.oneshot(request).await.unwrap()
+}
+
+async fn answer<B: BrandReader + 'static>(brands: B, event: Value) -> (StatusCode, Value) {
+    let response = response(brands, event).await;
     let content_type = response.headers()["content-type"].to_str().unwrap();
     assert_eq!(content_type, "application/json; charset=utf-8");
     let body = serde_json::from_slice(response.body()).unwrap();
@@ -317,6 +321,22 @@ async fn a_brand_is_answered_as_creating_it_is_or_with_the_fields_that_are_asked
     let (_, body) = answer(store, retrieve(&brand.id.to_string(), query)).await;
     let expected = json!({ "brand": { "id": brand.id, "name": "Brand 0", "products": [] } });
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn a_brand_is_answered_with_the_entity_tag_that_a_change_of_it_expects() {
+    let (store, brands) = some(1).await;
+    let id = brands[0].id;
+    let event = retrieve(&id.to_string(), "fields=id");
+    let created = response(store.clone(), event.clone()).await;
+    assert_eq!(created.headers()["etag"], "\"1\"");
+    let name = BrandName::parse("Renamed").unwrap();
+    store
+        .update(id, &name, Some(1), Timestamp::now())
+        .await
+        .unwrap();
+    let renamed = response(store, event).await;
+    assert_eq!(renamed.headers()["etag"], "\"2\"");
 }
 
 #[tokio::test]

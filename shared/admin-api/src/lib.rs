@@ -16,5 +16,9 @@ pub use deadline::Deadline;
 pub use error::ApiError;
 pub use layer::ErrorResponses;
 pub use request::{BrandRequest, MAX_BODY};
-pub use response::{BrandResponse, brand, json};
+pub use response::{BrandResponse, brand, json, tagged};
 pub use sign_in::{SignInRequest, TokenResponse};
+
+/// The API, as an OpenAPI 3.1 document. A change of the API is a change of it; what of it can be compared with the code, is
+/// (`tests/openapi.rs`).
+pub const OPENAPI: &str = include_str!("../openapi.json");

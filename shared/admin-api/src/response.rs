@@ -47,11 +47,16 @@ pub fn brand(brand: &Brand) -> Result<Response<Body>, ApiError> {
     }
 
     let shown = BrandResponse::of(brand);
-    let mut response = json(&Answer { brand: shown })?;
+    Ok(tagged(json(&Answer { brand: shown })?, brand))
+}
+
+/// The same answer, with that brand's version as the entity tag.
+#[must_use]
+pub fn tagged(mut answer: Response<Body>, brand: &Brand) -> Response<Body> {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", brand.version)) {
-        response.headers_mut().insert(header::ETAG, tag);
+        answer.headers_mut().insert(header::ETAG, tag);
     }
-    Ok(response)
+    answer
 }
 
 /// An answer of 200 with that body.

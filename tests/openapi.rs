@@ -1,0 +1,255 @@
+//! The API's document says what the code does: its routes, bounds, errors and examples, and the recorded answers.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use admin_api::{ApiError, BrandRequest, MAX_BODY};
+use brand::{BrandName, IdempotencyKey};
+use serde_json::{Value, json};
+use sign_in::attempts::{PER_ACCOUNT, PER_ADDRESS, PER_ADDRESS_AND_ACCOUNT};
+use system_tests::Document;
+
+const TEMPLATE: &str = include_str!("../infra/template.yaml");
+const WIRE: &str = include_str!("wire/medusa.json");
+
+#[test]
+fn every_route_of_the_template_is_in_the_document_and_no_other_is() {
+    let keys = TEMPLATE
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("RouteKey: "));
+    let routes: BTreeSet<String> = keys
+        .filter(|key| *key != "$default")
+        .map(str::to_owned)
+        .collect();
+    let document = Document::of_the_api();
+    let operations: BTreeSet<String> = document.operations().map(|(name, _)| name).collect();
+    assert_eq!(operations, routes);
+}
+
+#[test]
+fn the_bounds_in_it_are_those_of_the_code() {
+    let document = Document::of_the_api();
+    let name = document.at("/components/schemas/BrandName");
+    assert_eq!(name["maxLength"], json!(BrandName::MAX_CHARS));
+    let create = document.at("/paths/~1admin~1brands/post");
+    let key = &create["parameters"][0]["schema"];
+    assert_eq!(key["maxLength"], json!(IdempotencyKey::MAX_CHARS));
+    for said in [
+        document.at("/components/requestBodies/Brand/description"),
+        document.at("/paths/~1auth~1{actor_type}~1{auth_provider}/post/requestBody/description"),
+    ] {
+        let expected = format!("At most {MAX_BODY} bytes, ");
+        assert!(said.as_str().unwrap().starts_with(&expected), "{said}");
+    }
+    let parameters = document.at("/paths/~1admin~1brands/get/parameters");
+    let schema = |name: &str| {
+        let mut parameters = parameters.as_array().unwrap().iter();
+        let found = parameters.find(|parameter| parameter["name"] == name);
+        found.unwrap()["schema"].clone()
+    };
+    let limit = json!({
+        "type": "integer", "minimum": 1, "maximum": query_brands::MAX_LIMIT, "default": query_brands::LIMIT,
+    });
+    assert_eq!(schema("limit"), limit);
+    let offset = json!({
+        "type": "integer", "minimum": 0, "maximum": query_brands::MAX_OFFSET, "default": 0,
+    });
+    assert_eq!(schema("offset"), offset);
+    for list in ["NumberedList", "FollowedList"] {
+        let list = document.at(&format!("/components/schemas/{list}/properties"));
+        assert_eq!(list["brands"]["maxItems"], json!(query_brands::MAX_LIMIT));
+        assert_eq!(list["limit"]["maximum"], json!(query_brands::MAX_LIMIT));
+    }
+    let sign_in = document.at("/paths/~1auth~1{actor_type}~1{auth_provider}/post");
+    let expected = format!(
+        "{PER_ADDRESS_AND_ACCOUNT} attempts at one account and {PER_ADDRESS} in all may fail in a quarter of an hour, and \
+         {PER_ACCOUNT} at one account from everywhere"
+    );
+    let said = sign_in["description"].as_str().unwrap();
+    assert!(said.contains(&expected), "{said}");
+}
+
+#[test]
+fn a_name_that_the_document_allows_is_one_that_the_code_takes_and_no_other() {
+    let document = Document::of_the_api();
+    let schema = document.at("/components/schemas/BrandRequest");
+    let validator = document.validator(schema);
+    let characters = ('\0'..='\u{3100}').chain(['\u{feff}', '🦀']);
+    let mut names: Vec<String> = characters
+        .flat_map(|character| [format!("{character}"), format!("a{character}b")])
+        .collect();
+    names.extend([String::new(), "a\n".to_owned(), " Acme ".to_owned()]);
+    names.extend([255, 256].map(|length| "🦀".repeat(length)));
+    for name in names {
+        let body = json!({ "name": name });
+        let taken = BrandRequest::parse(body.to_string().as_bytes());
+        assert_eq!(validator.is_valid(&body), taken.is_ok(), "{name:?}");
+    }
+}
+
+#[test]
+fn a_recorded_body_is_refused_by_the_document_where_it_is_refused_by_the_api() {
+    let document = Document::of_the_api();
+    let validator = document.validator(document.at("/components/schemas/BrandRequest"));
+    let (mut taken, mut refused) = (0, 0);
+    for case in recorded() {
+        let is_create = case["method"] == "POST" && case["path"] == "/admin/brands";
+        let body = case["body"]
+            .as_str()
+            .and_then(|body| serde_json::from_str(body).ok());
+        // What is no JSON, or has a field twice, is beyond a schema.
+        let Some(body) = body.filter(|_| is_create && case["name"] != "42-create-duplicate-key")
+        else {
+            continue;
+        };
+        match status(&case) {
+            200 => {
+                assert!(validator.is_valid(&body), "{body}");
+                taken += 1;
+            }
+            400 => {
+                assert!(!validator.is_valid(&body), "{body}");
+                refused += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((taken, refused), (4, 10));
+}
+
+#[test]
+fn every_recorded_answer_that_is_given_is_in_the_document() {
+    let document = Document::of_the_api();
+    let (mut known, mut of_no_route) = (0, 0);
+    for case in recorded() {
+        let (method, path) = (
+            case["method"].as_str().unwrap(),
+            case["path"].as_str().unwrap(),
+        );
+        let body = match (case.get("want_body"), case.get("want_status")) {
+            (Some(body), _) => body.clone(),
+            (None, None) => as_ours(case["medusa_body"].clone()),
+            // The status is recorded alone.
+            (None, Some(_)) => json!({ "type": "invalid_data", "message": "…" }),
+        };
+        if document.knows(method, path, status(&case), &body) {
+            known += 1;
+        } else {
+            of_no_route += 1;
+        }
+    }
+    assert_eq!((known, of_no_route), (29, 2));
+}
+
+#[test]
+fn every_error_is_in_the_document_where_it_can_occur() {
+    let document = Document::of_the_api();
+    let told = || "…".to_owned();
+    let retry_after = Duration::from_secs(1);
+    let (sign_in, brands) = ("/auth/user/emailpass", "/admin/brands");
+    let brand = "/admin/brands/01a20c70-a8c0-79f3-97c8-60a35459a718";
+    let brands = [
+        ("GET", brands),
+        ("POST", brands),
+        ("GET", brand),
+        ("POST", brand),
+        ("DELETE", brand),
+    ];
+    let mut errors = vec![
+        ("POST", sign_in, ApiError::NotAllowed(told())),
+        ("POST", sign_in, ApiError::InvalidData(told())),
+        ("POST", sign_in, ApiError::SignInRefused(told())),
+        ("POST", sign_in, ApiError::TooManyRequests { retry_after }),
+        ("POST", sign_in, ApiError::TooLarge),
+        ("POST", sign_in, ApiError::Unknown),
+        ("POST", brands[1].1, ApiError::Conflict(told())),
+        ("POST", brands[1].1, ApiError::TooLarge),
+        ("POST", brand, ApiError::TooLarge),
+        ("POST", brand, ApiError::PreconditionFailed(told())),
+        ("DELETE", brand, ApiError::PreconditionFailed(told())),
+        ("GET", brand, ApiError::NotFound(told())),
+        ("POST", brand, ApiError::NotFound(told())),
+        ("DELETE", brand, ApiError::NotFound(told())),
+    ];
+    for (method, path) in brands {
+        errors.push((method, path, ApiError::InvalidData(told())));
+        errors.push((method, path, ApiError::Unauthorized));
+        errors.push((method, path, ApiError::Unknown));
+    }
+    for (method, path, error) in errors {
+        let status = error.status().as_u16();
+        assert!(
+            document.knows(method, path, status, &error.body()),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn every_example_is_as_its_schema_says() {
+    let document = Document::of_the_api();
+    let mut checked = 0;
+    check_examples(&document, document.value(), &mut checked);
+    assert!(checked > 30, "{checked} examples");
+}
+
+fn check_examples(document: &Document, value: &Value, checked: &mut usize) {
+    let inner: Vec<&Value> = match value {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(values) => values.iter().collect(),
+        _ => return,
+    };
+    if let Some(schema) = value.get("schema") {
+        let named = value.get("examples").and_then(Value::as_object);
+        let named = named
+            .into_iter()
+            .flatten()
+            .map(|(_, example)| &example["value"]);
+        for example in value.get("example").into_iter().chain(named) {
+            let validator = document.validator(schema);
+            assert!(validator.is_valid(example), "{example} is no {schema}");
+            *checked += 1;
+        }
+    }
+    for value in inner {
+        check_examples(document, value, checked);
+    }
+}
+
+fn recorded() -> Vec<Value> {
+    let mut wire: Value = serde_json::from_str(WIRE).unwrap();
+    serde_json::from_value(wire["cases"].take()).unwrap()
+}
+
+/// The status that this project answers.
+fn status(case: &Value) -> u16 {
+    let status = case.get("want_status").unwrap_or(&case["medusa_status"]);
+    u16::try_from(status.as_u64().unwrap()).unwrap()
+}
+
+/// A recorded body with what differs here by intent: ids are UUIDs, and the token is left out of the recording.
+fn as_ours(mut body: Value) -> Value {
+    match &mut body {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                *value = match name.as_str() {
+                    "id" => "01a20c70-a8c0-79f3-97c8-60a35459a718".into(),
+                    "token" => "head.claims.signature".into(),
+                    _ => as_ours(value.take()),
+                };
+            }
+        }
+        Value::Array(values) => {
+            for value in values {
+                *value = as_ours(value.take());
+            }
+        }
+        _ => {}
+    }
+    body
+}
