@@ -53,7 +53,7 @@ impl Credentials {
 #[ignore = "needs the local stack: make test"]
 async fn every_recorded_case_is_answered_as_medusa_does_or_as_is_recorded_to_be_stricter() {
     let wire: Value = serde_json::from_str(WIRE).unwrap();
-    let (admin, credentials) = (Admin::signed_in(), Credentials::of_the_stack());
+    let (admin, credentials) = (Admin::signed_in().await, Credentials::of_the_stack());
     let document = Document::of_the_api();
     let cases = wire["cases"].as_array().unwrap();
     // One after the other, as they were recorded: the list is of what was created before it.
