@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     CmsActsAndRefuses,
     CmsRefusesDeletion,
     KilledCreateBrand,
+    KilledChangeBrand,
     KilledSyncBrand,
     KilledRepublishBrands,
     DiedStoring,
@@ -40,7 +41,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::DynamoDbFails,
         Self::DynamoDbThrottles,
         Self::DynamoDbOutOfReach,
@@ -63,6 +64,7 @@ impl Fault {
         Self::CmsActsAndRefuses,
         Self::CmsRefusesDeletion,
         Self::KilledCreateBrand,
+        Self::KilledChangeBrand,
         Self::KilledSyncBrand,
         Self::KilledRepublishBrands,
         Self::DiedStoring,
@@ -96,6 +98,7 @@ impl Fault {
             Self::CmsActsAndRefuses => ("CMS", "acted and refused"),
             Self::CmsRefusesDeletion => ("CMS", "refused to delete"),
             Self::KilledCreateBrand => ("killed", "create-brand"),
+            Self::KilledChangeBrand => ("killed", "change-brand"),
             Self::KilledSyncBrand => ("killed", "sync-brand"),
             Self::KilledRepublishBrands => ("killed", "republish-brands"),
             Self::DiedStoring => ("killed", "all of create-brand with a brand just stored"),
@@ -109,6 +112,7 @@ impl Fault {
     pub(crate) fn killed(function: &str) -> Option<Self> {
         [
             Self::KilledCreateBrand,
+            Self::KilledChangeBrand,
             Self::KilledSyncBrand,
             Self::KilledRepublishBrands,
         ]

@@ -21,7 +21,7 @@ use crate::{
     cms_faults::CmsFaults,
     fault::Fault,
     killer::{self, Killer},
-    load::{self, Acknowledged, Load},
+    load::{self, Load},
     messages::{self, Known, Poison},
     proxy,
     settings::{Detour, Settings},
@@ -100,13 +100,13 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
 
 /// Creates the brands while everything fails; answers what became of the requests, and which messages are no events.
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
-    let known = Known::default();
+    let known = Arc::new(Known::default());
     chaos.begin();
     let stack = look.stack;
     let are_created = AtomicBool::new(false);
     let created = async {
-        let told = |brand: &Acknowledged| known.add(brand.id);
-        let load = load::create_all(settings, stack, chaos, told).await;
+        let is_known = Arc::clone(&known);
+        let load = load::create_all(settings, stack, chaos, move |id| is_known.add(id)).await;
         are_created.store(true, Ordering::Relaxed);
         load
     };

@@ -11,7 +11,7 @@ use workflow::Run;
 
 use super::{Verdict, judge, judge_redriven};
 use crate::{
-    load::Acknowledged,
+    client::Acknowledged,
     messages::Poison,
     snapshot::{Parked, Snapshot},
 };
@@ -83,7 +83,7 @@ impl World {
         [&self.synced, &self.reverted]
             .map(|brand| Acknowledged {
                 id: brand.id,
-                name: brand.name.to_string(),
+                may_be: vec![Some(brand.name.to_string())],
             })
             .to_vec()
     }
