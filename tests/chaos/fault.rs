@@ -108,6 +108,14 @@ impl Fault {
         }
     }
 
+    /// Whether it is the CMS's own decision, which stands until somebody looks after it.
+    pub(crate) const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::CmsRefuses | Self::CmsActsAndRefuses | Self::CmsRefusesDeletion
+        )
+    }
+
     /// The fault that is the end of a process of that function.
     pub(crate) fn killed(function: &str) -> Option<Self> {
         [

@@ -110,10 +110,12 @@ async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load
         are_created.store(true, Ordering::Relaxed);
         load
     };
+    // What the CMS refuses it goes on refusing when nothing else fails any more.
+    let is_any_missing = || chaos.missing().any(|fault| !fault.is_refusal());
     let stop = async {
         sleep(settings.window).await;
         while chaos.since() < settings.window * LONGEST
-            && (!are_created.load(Ordering::Relaxed) || chaos.missing().next().is_some())
+            && (!are_created.load(Ordering::Relaxed) || is_any_missing())
         {
             sleep(LOOK).await;
         }
