@@ -123,7 +123,7 @@ impl Stack {
     }
 
     /// A request to the API, with the token.
-    fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.api_url));
         request
             .header("content-type", "application/json")

@@ -30,6 +30,7 @@ pub(crate) enum Fault {
     CmsActsAndRefuses,
     CmsRefusesDeletion,
     KilledCreateBrand,
+    KilledChangeBrand,
     KilledSyncBrand,
     KilledRepublishBrands,
     DiedStoring,
@@ -40,7 +41,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::DynamoDbFails,
         Self::DynamoDbThrottles,
         Self::DynamoDbOutOfReach,
@@ -63,6 +64,7 @@ impl Fault {
         Self::CmsActsAndRefuses,
         Self::CmsRefusesDeletion,
         Self::KilledCreateBrand,
+        Self::KilledChangeBrand,
         Self::KilledSyncBrand,
         Self::KilledRepublishBrands,
         Self::DiedStoring,
@@ -96,6 +98,7 @@ impl Fault {
             Self::CmsActsAndRefuses => ("CMS", "acted and refused"),
             Self::CmsRefusesDeletion => ("CMS", "refused to delete"),
             Self::KilledCreateBrand => ("killed", "create-brand"),
+            Self::KilledChangeBrand => ("killed", "change-brand"),
             Self::KilledSyncBrand => ("killed", "sync-brand"),
             Self::KilledRepublishBrands => ("killed", "republish-brands"),
             Self::DiedStoring => ("killed", "all of create-brand with a brand just stored"),
@@ -105,10 +108,19 @@ impl Fault {
         }
     }
 
+    /// Whether it is the CMS's own decision, which stands until somebody looks after it.
+    pub(crate) const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::CmsRefuses | Self::CmsActsAndRefuses | Self::CmsRefusesDeletion
+        )
+    }
+
     /// The fault that is the end of a process of that function.
     pub(crate) fn killed(function: &str) -> Option<Self> {
         [
             Self::KilledCreateBrand,
+            Self::KilledChangeBrand,
             Self::KilledSyncBrand,
             Self::KilledRepublishBrands,
         ]

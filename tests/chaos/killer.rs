@@ -17,7 +17,7 @@ use crate::{
 /// How long it is, at most, from one killing to the next.
 const BETWEEN: Duration = Duration::from_millis(1500);
 /// The most processes that are killed at once.
-const AT_ONCE: u32 = 4;
+const AT_ONCE: usize = 4;
 
 /// Where the functions' processes come from.
 #[derive(Clone, Debug)]
@@ -127,7 +127,8 @@ pub(crate) async fn kill_at_random(chaos: &Chaos) {
             .filter(|process| process.function == function)
             .collect();
         let mut victims = Vec::new();
-        for _ in 0..=chaos.draw(0..AT_ONCE) {
+        // Half of them live on, so that there is work to be interrupted.
+        for _ in 0..left.len().div_ceil(2).min(AT_ONCE) {
             if let Some(victim) = drawn(chaos, &left).map(|victim| (*victim).clone()) {
                 left.retain(|process| process.id != victim.id);
                 victims.push(victim);

@@ -1,15 +1,16 @@
 //! The fault test of the whole system.
 //!
-//! Brands are created through the API while the functions' processes are killed, and while DynamoDB, SQS and the CMS fail,
+//! Brands are created, renamed and deleted through the API while the functions' processes are killed, and while DynamoDB, SQS and the CMS fail,
 //! lose replies, hang and refuse: the functions reach them only through proxies of this process. Then the faults stop,
-//! everything has to settle within a bounded time, and every brand has to be in the CMS exactly once, or given up with a cause
-//! and its event parked. At last the parked events are sent on their way again, and then every brand has to be in the CMS.
+//! everything has to settle within a bounded time, and every brand has to be in the CMS exactly once, as it is here, or given up
+//! with a cause and its event parked. At last the parked events are sent on their way again, and then every brand has to be in the CMS.
 //!
 //! `make chaos` and `make test` run it. It ends with status 1 if anything is lost, left or not as it must be, or if a kind
 //! of fault was not injected at all.
 
 mod aws_faults;
 mod chaos;
+mod client;
 mod cms_faults;
 mod fault;
 mod killer;

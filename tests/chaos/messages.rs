@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use brand::{BrandId, BrandStore, CloudEvent, DynamoDbBrandStore};
+use brand::{Brand, BrandId, BrandStore, BrandVersion, CloudEvent, DynamoDbBrandStore};
 use dead_letters::FailureKind;
 use serde_json::json;
 use system_tests::Stack;
@@ -71,13 +71,19 @@ pub(crate) async fn disturb(stack: &Stack, chaos: &Chaos, known: &Known) -> Vec<
             }
         } else if let Some(id) = known.any(chaos)
             && let Ok(Some(brand)) = brands.get(id).await
-            && let Ok(body) = serde_json::to_string(&CloudEvent::about(&brand))
+            && let Ok(body) = serde_json::to_string(&event_about(brand, chaos))
             && send(stack, &body, chaos.draw(1..LATE + 1)).await
         {
             chaos.injected.count(Fault::DelayedDuplicate);
         }
     }
     poison
+}
+
+/// The event of the brand's version, or of one before.
+fn event_about(brand: Brand, chaos: &Chaos) -> CloudEvent<BrandVersion> {
+    let version = chaos.draw(1..brand.version + 1);
+    CloudEvent::about(&Brand { version, ..brand })
 }
 
 fn no_event(number: usize) -> Poison {

@@ -91,7 +91,7 @@ impl Fate {
         match number % 20 {
             3 => Self::Refused,
             9 => Self::RefusedAfterActing,
-            14 => Self::Kept,
+            1 | 14 => Self::Kept,
             _ => Self::Taken,
         }
     }

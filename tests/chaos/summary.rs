@@ -59,6 +59,10 @@ impl Summary<'_> {
                 load.repeated
             ),
         );
+        line(
+            "changed",
+            format!("{} renamed, {} deleted", load.renamed, load.deleted),
+        );
         line("synced", verdict.synced.to_string());
         line("reverted", verdict.reverted.to_string());
         line(

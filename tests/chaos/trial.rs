@@ -21,7 +21,7 @@ use crate::{
     cms_faults::CmsFaults,
     fault::Fault,
     killer::{self, Killer},
-    load::{self, Acknowledged, Load},
+    load::{self, Load},
     messages::{self, Known, Poison},
     proxy,
     settings::{Detour, Settings},
@@ -100,20 +100,22 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
 
 /// Creates the brands while everything fails; answers what became of the requests, and which messages are no events.
 async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load, Vec<Poison>) {
-    let known = Known::default();
+    let known = Arc::new(Known::default());
     chaos.begin();
     let stack = look.stack;
     let are_created = AtomicBool::new(false);
     let created = async {
-        let told = |brand: &Acknowledged| known.add(brand.id);
-        let load = load::create_all(settings, stack, chaos, told).await;
+        let is_known = Arc::clone(&known);
+        let load = load::create_all(settings, stack, chaos, move |id| is_known.add(id)).await;
         are_created.store(true, Ordering::Relaxed);
         load
     };
+    // What the CMS refuses it goes on refusing when nothing else fails any more.
+    let is_any_missing = || chaos.missing().any(|fault| !fault.is_refusal());
     let stop = async {
         sleep(settings.window).await;
         while chaos.since() < settings.window * LONGEST
-            && (!are_created.load(Ordering::Relaxed) || chaos.missing().next().is_some())
+            && (!are_created.load(Ordering::Relaxed) || is_any_missing())
         {
             sleep(LOOK).await;
         }

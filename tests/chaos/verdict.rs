@@ -2,25 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brand::Brand;
+use brand::{Brand, BrandName, CloudEvent};
 use cms::CmsBrand;
 use dead_letters::FailureKind;
 use sync_brand::{Event, run_id};
 use workflow::{Run, RunState};
 
-use crate::{load::Acknowledged, messages::Poison, snapshot::Snapshot};
+use crate::{client::Acknowledged, messages::Poison, snapshot::Snapshot};
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Brands that are in the CMS, once, and known to be.
+    /// Brands that are in the CMS, once and as they are here, and known to be; and deleted ones that are not.
     pub(crate) synced: usize,
     /// Brands whose run was reverted, or failed, with a cause, and whose event is parked.
     pub(crate) reverted: usize,
     pub(crate) failed: usize,
-    /// Brands that were acknowledged and are neither.
+    /// Brands that were acknowledged and are neither, or are not what was acknowledged.
     pub(crate) lost: usize,
-    /// Brands that are in the CMS, and not known to be.
+    /// Brands that are in the CMS, and not known to be, or not so.
     pub(crate) orphans: usize,
     /// Those of them whose failed run says so.
     pub(crate) leftovers: usize,
@@ -68,14 +68,15 @@ pub(crate) fn judge(found: &Snapshot, acknowledged: &[Acknowledged], poison: &[P
                 .push(format!("{why}: {}", told(brand, found))),
         }
     }
-    for Acknowledged { id, name } in acknowledged {
-        let is_it = |brand: &Brand| brand.name.as_str() == name;
-        if !found.brands.get(id).is_some_and(is_it) {
-            verdict
-                .violations
-                .push(format!("acknowledged and not stored: {id} {name}"));
-            verdict.lost += 1;
-        } else if !ended.contains(id) {
+    for Acknowledged { id, may_be } in acknowledged {
+        let brand = found.brands.get(id);
+        let is_so = brand.is_some_and(|brand| may_be.contains(&wanted(brand)));
+        if !is_so {
+            let is = brand.map(wanted);
+            let violation = format!("{id} was acknowledged as {may_be:?}, and is {is:?}");
+            verdict.violations.push(violation);
+        }
+        if !is_so || !ended.contains(id) {
             verdict.lost += 1;
         }
     }
@@ -133,13 +134,12 @@ fn end_of(brand: &Brand, found: &Snapshot) -> Result<End, &'static str> {
     let state = run.map(|run| run.state);
     let in_cms = in_cms(brand, found);
     if brand.synced_at.is_some() {
-        let is_same = in_cms.is_some_and(|held| held.name == brand.name.as_str());
         return if brand.sync_failure.is_some() {
             Err("synced and given up at once")
-        } else if !is_same {
-            Err("synced, and the CMS does not hold it so")
-        } else if net_creates(brand, found) != Some(1) {
-            Err("synced, and not in the CMS exactly once")
+        } else if in_cms != wanted(brand) {
+            Err("synced, and the CMS holds something else")
+        } else if net_creates(brand, found) != Some(u64::from(in_cms.is_some())) {
+            Err("synced, and not in the CMS exactly once, or deleted and not exactly gone")
         } else if state != Some(RunState::Done) {
             Err("synced, and its run is not done")
         } else {
@@ -156,7 +156,9 @@ fn end_of(brand: &Brand, found: &Snapshot) -> Result<End, &'static str> {
         return Err("given up, and its run does not say why");
     }
     match state {
-        Some(RunState::Reverted) if in_cms.is_some() => Err("reverted, and the CMS holds it"),
+        Some(RunState::Reverted) if in_cms != was_in_cms(brand) => {
+            Err("reverted, and the CMS holds something else than before")
+        }
         Some(RunState::Reverted) => Ok(End::Reverted),
         Some(RunState::Failed) => Ok(End::Failed),
         _ => Err("given up, and its run is neither reverted nor failed"),
@@ -168,7 +170,11 @@ fn judge_cms(found: &Snapshot, verdict: &mut Verdict) {
     for held in &found.in_cms {
         let id = held.id.parse().ok();
         let brand = id.and_then(|id| found.brands.get(&id));
-        if brand.is_some_and(|brand| brand.synced_at.is_some()) {
+        let known = brand.and_then(|brand| match brand.synced_at {
+            Some(_) => wanted(brand),
+            None => was_in_cms(brand),
+        });
+        if known.as_ref() == Some(&held.name) {
             continue;
         }
         let run = brand.and_then(|brand| run_of(brand, found));
@@ -190,22 +196,35 @@ fn run_of<'a>(brand: &Brand, found: &'a Snapshot) -> Option<&'a Run> {
     found.runs.get(&run_id(brand.id))
 }
 
-fn in_cms<'a>(brand: &Brand, found: &'a Snapshot) -> Option<&'a CmsBrand> {
+/// The name under which the CMS holds the brand, if it does.
+fn in_cms(brand: &Brand, found: &Snapshot) -> Option<String> {
     let id = brand.id.to_string();
-    found.in_cms.iter().find(|held| held.id == id)
+    let held = found.in_cms.iter().find(|held| held.id == id);
+    held.map(|held| held.name.clone())
+}
+
+/// The name under which it is to hold it, and under which it held it when it was synced last.
+fn wanted(brand: &Brand) -> Option<String> {
+    brand.wanted_in_cms().map(BrandName::to_string)
+}
+
+fn was_in_cms(brand: &Brand) -> Option<String> {
+    brand.in_cms.as_ref().map(BrandName::to_string)
 }
 
 /// How often a create of the brand has acted, less how often a delete has.
 fn net_creates(brand: &Brand, found: &Snapshot) -> Option<u64> {
-    let acts = found.cms.acts.get(&brand.id.to_string())?;
-    acts.creates.checked_sub(acts.deletes)
+    let acts = found.cms.acts.get(&brand.id.to_string());
+    acts.map_or(Some(0), |acts| acts.creates.checked_sub(acts.deletes))
 }
 
+/// Whether the event of the brand's version is.
 fn is_event_parked(brand: &Brand, found: &Snapshot) -> bool {
-    let subject = Some(brand.id.to_string());
-    found.parked.iter().any(|parked| {
-        serde_json::from_str::<Event>(&parked.body).is_ok_and(|event| event.subject == subject)
-    })
+    let id = CloudEvent::about(brand).id;
+    found
+        .parked
+        .iter()
+        .any(|parked| serde_json::from_str::<Event>(&parked.body).is_ok_and(|event| event.id == id))
 }
 
 /// All that is known of a brand.
@@ -233,11 +252,14 @@ fn told(brand: &Brand, found: &Snapshot) -> String {
         },
     );
     format!(
-        "{id} {}: synced at {:?}, failure {:?}; {run}; CMS {:?} after {:?}; parked {kinds:?}",
+        "{id} {}: version {}, deleted {}, before {:?}, synced at {:?}, failure {:?}; {run}; CMS {:?} after {:?}; parked {kinds:?}",
         brand.name,
+        brand.version,
+        brand.deleted_at.is_some(),
+        was_in_cms(brand),
         brand.synced_at.map(|at| at.to_string()),
         brand.sync_failure.as_ref().map(|failure| &failure.kind),
-        in_cms(brand, found).map(|held| &held.name),
+        in_cms(brand, found),
         found.cms.acts.get(&id),
     )
 }

@@ -11,7 +11,7 @@ use workflow::Run;
 
 use super::{Verdict, judge, judge_redriven};
 use crate::{
-    load::Acknowledged,
+    client::Acknowledged,
     messages::Poison,
     snapshot::{Parked, Snapshot},
 };
@@ -83,7 +83,7 @@ impl World {
         [&self.synced, &self.reverted]
             .map(|brand| Acknowledged {
                 id: brand.id,
-                name: brand.name.to_string(),
+                may_be: vec![Some(brand.name.to_string())],
             })
             .to_vec()
     }
@@ -213,4 +213,37 @@ fn after_the_redrive_nothing_may_be_given_up_or_parked_but_what_is_no_event() {
     let world = World::new();
     let verdict = judge_redriven(&world.found, &world.acknowledged(), &poison());
     assert_eq!(verdict.violations.len(), 2, "{:?}", verdict.violations);
+}
+
+#[test]
+fn a_change_that_did_not_reach_the_cms_or_was_forgotten_does_not_pass() {
+    let renamed = || BrandName::parse("Renamed").unwrap();
+    // Renamed, and the CMS has the old name.
+    let mut world = World::new();
+    world.synced.name = renamed();
+    world
+        .found
+        .brands
+        .insert(world.synced.id, world.synced.clone());
+    let verdict = world.judge();
+    assert_eq!((verdict.lost, verdict.orphans), (1, 1), "{verdict:?}");
+    // Deleted, and the CMS still has it.
+    let mut world = World::new();
+    world.synced.deleted_at = Some(Timestamp::now());
+    world
+        .found
+        .brands
+        .insert(world.synced.id, world.synced.clone());
+    let verdict = world.judge();
+    assert_eq!((verdict.lost, verdict.orphans), (1, 1), "{verdict:?}");
+    // Acknowledged as renamed, and it is not.
+    let world = World::new();
+    let mut acknowledged = world.acknowledged();
+    for brand in &mut acknowledged {
+        if brand.id == world.synced.id {
+            brand.may_be = vec![Some("Renamed".to_owned())];
+        }
+    }
+    let verdict = judge(&world.found, &acknowledged, &poison());
+    assert_eq!((verdict.lost, verdict.orphans), (1, 0), "{verdict:?}");
 }
