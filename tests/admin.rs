@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::http_client;
 
-const NO_STACK: &str = "the tests of the whole system need a stack: run `make test`";
+pub(crate) const NO_STACK: &str = "the tests of the whole system need a stack: run `make test`";
 
 /// Somebody who may use the admin API.
 pub struct Admin {
     api_url: String,
-    token: String,
+    /// What they sign their requests with.
+    pub token: String,
     http: reqwest::Client,
 }
 
@@ -42,15 +43,18 @@ impl Admin {
 
     /// The answer, status and body, to a GET.
     pub async fn get(&self, path: &str) -> (u16, Value) {
-        let answer = answer(self.request(Method::GET, path)).await;
-        let status = answer.status().as_u16();
-        let text = answer.text().await.expect("the answer is text");
-        let body = serde_json::from_str(&text);
-        (
-            status,
-            body.unwrap_or_else(|_| panic!("{status} is no JSON: {text}")),
-        )
+        json_answer(self.request(Method::GET, path)).await
     }
+}
+
+/// The answer, status and body, to a request that is answered with JSON.
+pub(crate) async fn json_answer(request: RequestBuilder) -> (u16, Value) {
+    let answer = answer(request).await;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.expect("the answer is text");
+    let body =
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is no JSON: {text}"));
+    (status, body)
 }
 
 /// The token of whoever `make test` has signed in; or, in a stack where nobody could be, of whoever signs in now.

@@ -71,7 +71,7 @@ async fn a_brand_deleted_at_once_leaves_nothing_in_the_cms() {
 async fn nobody_changes_brands_without_a_token() {
     let mut stack = Stack::connect().await;
     let id = stack.create_brand("Acme").await;
-    stack.admin_token = "not.a.token".to_owned();
+    stack.admin.token = "not.a.token".to_owned();
     let path = format!("/admin/brands/{id}");
     for (method, path) in [
         (Method::POST, "/admin/brands"),

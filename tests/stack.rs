@@ -26,6 +26,8 @@ pub use admin::{Admin, answer};
 pub use document::Document;
 pub use requests::Requests;
 
+use self::admin::json_answer;
+
 /// How long anything may take to come about.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked whether it has.
@@ -33,8 +35,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Where everything is.
 pub struct Stack {
-    /// The URL of the API.
-    pub api_url: String,
+    /// The API, as somebody uses it who may create brands.
+    pub admin: Admin,
     /// The URL of the stub CMS.
     pub cms_url: String,
     /// The brands' table.
@@ -45,8 +47,6 @@ pub struct Stack {
     pub brand_events_queue_url: String,
     /// The queue where events are parked.
     pub brand_events_dlq_url: String,
-    /// The token of somebody who may create brands.
-    pub admin_token: String,
     /// A client of the emulator's DynamoDB.
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// A client of the emulator's SQS.
@@ -59,7 +59,6 @@ impl Stack {
     pub async fn connect() -> Self {
         let mut env = Env::of_process();
         let variables = [
-            "API_URL",
             "CMS_URL",
             "BRANDS_TABLE",
             "WORKFLOW_EXECUTIONS_TABLE",
@@ -67,30 +66,25 @@ impl Stack {
             "BRAND_EVENTS_DLQ_URL",
         ];
         let values = variables.map(|variable| env.text(variable));
-        let values = env
-            .finish(values)
-            .expect("the tests of the whole system need a stack: run `make test`");
+        let values = env.finish(values).expect(admin::NO_STACK);
         let [
-            api_url,
             cms_url,
             brands_table,
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
         ] = values;
-        let (sdk, http) = (aws::sdk_config().await, http_client());
-        let admin_token = admin::token(&http).await;
+        let sdk = aws::sdk_config().await;
         Self {
-            api_url,
+            admin: Admin::signed_in().await,
             cms_url,
             brands_table,
             workflow_executions_table,
             brand_events_queue_url,
             brand_events_dlq_url,
-            admin_token,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
-            http,
+            http: http_client(),
         }
     }
 
@@ -108,12 +102,12 @@ impl Stack {
 
     /// Sends a body to POST /admin/brands, and answers status and body.
     pub async fn create(&self, body: &str) -> (u16, Value) {
-        answer_to(self.creating(body)).await
+        json_answer(self.creating(body)).await
     }
 
     /// The same, under an idempotency key.
     pub async fn create_under_key(&self, key: &str, body: String) -> (u16, Value) {
-        answer_to(self.creating(&body).header("idempotency-key", key)).await
+        json_answer(self.creating(&body).header("idempotency-key", key)).await
     }
 
     /// A request to create a brand, from somebody who may.
@@ -124,16 +118,15 @@ impl Stack {
 
     /// A request to the API, with the token.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.api_url));
-        request
+        self.admin
+            .request(method, path)
             .header("content-type", "application/json")
-            .bearer_auth(&self.admin_token)
     }
 
     /// Sends a request to the API, with the token, and answers status and body.
     pub async fn send_to_api(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
         let request = self.request(method, path);
-        answer_to(request.body(body.to_string())).await
+        json_answer(request.body(body.to_string())).await
     }
 
     /// Creates a brand of that name, and answers its id.
@@ -268,16 +261,6 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         assert!(Instant::now() < until, "in vain: {what}");
         sleep(LOOK).await;
     }
-}
-
-/// Sends a request, and answers status and body.
-async fn answer_to(request: reqwest::RequestBuilder) -> (u16, Value) {
-    let answer = request.send().await.expect("the API answers");
-    let status = answer.status().as_u16();
-    let text = answer.text().await.expect("the answer is text");
-    let body =
-        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status} is no JSON: {text}"));
-    (status, body)
 }
 
 /// The event that announces a brand, as it is sent.

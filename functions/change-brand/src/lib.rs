@@ -14,9 +14,6 @@ use serde_json::json;
 use telemetry::Counts;
 use tracing::info;
 
-/// The most characters of an id that an answer repeats.
-const MAX_SHOWN: usize = 100;
-
 /// The handler, on a store of brands and a way to announce them.
 #[derive(Debug)]
 pub struct ChangeBrand<S, E> {
@@ -57,7 +54,7 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
                 admin_api::announce(&self.events, &brand, &deadline, counts).await;
                 admin_api::brand(&brand)
             }
-            Changed::Missing | Changed::Deleted(_) => Err(not_found(&id.to_string())),
+            Changed::Missing | Changed::Deleted(_) => Err(ApiError::no_such_brand(&id.to_string())),
             Changed::Conflict(brand) => Err(has_changed(&brand)),
         }
     }
@@ -77,7 +74,7 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
             }
             // A client that is in doubt repeats its request, and is told that it is done.
             Changed::Deleted(brand) => brand,
-            Changed::Missing => return Err(not_found(&id.to_string())),
+            Changed::Missing => return Err(ApiError::no_such_brand(&id.to_string())),
             Changed::Conflict(brand) => return Err(has_changed(&brand)),
         };
         admin_api::announce(&self.events, &brand, &deadline, counts).await;
@@ -89,7 +86,7 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
 fn id(request: &Request) -> Result<BrandId, ApiError> {
     let path = request.path_parameters();
     let id = path.first("id").unwrap_or_default();
-    id.parse().map_err(|_| not_found(id))
+    id.parse().map_err(|_| ApiError::no_such_brand(id))
 }
 
 /// The version that the client expects, by the entity tag that it was given.
@@ -111,12 +108,6 @@ fn expected(request: &Request) -> Result<Option<u32>, ApiError> {
         let message = "Invalid request: header 'If-Match' must be the ETag of the brand";
         ApiError::InvalidData(message.to_owned())
     })
-}
-
-/// Medusa's words.
-fn not_found(id: &str) -> ApiError {
-    let id: String = id.chars().take(MAX_SHOWN).collect();
-    ApiError::NotFound(format!("Brand with id: {id} was not found"))
 }
 
 fn has_changed(brand: &Brand) -> ApiError {

@@ -41,11 +41,11 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         let key = idempotency_key(request)?;
         let deadline = Deadline::of(request);
         let brand = Brand::new(name, Timestamp::now());
-        let stored = match &key {
-            Some(key) => self.store(brand.under(key), &deadline).await?,
-            None => self.store(brand, &deadline).await?,
+        let brand = match &key {
+            Some(key) => brand.under(key),
+            None => brand,
         };
-        let brand = match stored {
+        let brand = match self.store(brand, &deadline).await? {
             Stored::New(brand) => {
                 counts.add("created");
                 info!(brand.id = %brand.id, "brand created");

@@ -23,9 +23,6 @@ use self::{
     query::{ListQuery, Paging, RetrieveQuery},
 };
 
-/// The most characters of an id that an answer repeats.
-const MAX_SHOWN: usize = 100;
-
 /// The handler, on what is read of brands.
 #[derive(Debug)]
 pub struct QueryBrands<B> {
@@ -78,10 +75,7 @@ impl<B: BrandReader> QueryBrands<B> {
         };
         let Some(brand) = found else {
             counts.add("not_found");
-            let id: String = id.chars().take(MAX_SHOWN).collect();
-            return Err(ApiError::NotFound(format!(
-                "Brand with id: {id} was not found"
-            )));
+            return Err(ApiError::no_such_brand(id));
         };
         counts.add("retrieved");
         let shown = query.fields.of(&ListedBrand::from(&brand));

@@ -1,10 +1,7 @@
 //! Who may sign in how: the route's parameters, `/auth/{actor_type}/{auth_provider}`.
 
-use admin_api::ApiError;
+use admin_api::{ApiError, shown};
 use lambda_http::{Request, RequestExt};
-
-/// The most characters of a parameter that an answer repeats.
-const MAX_SHOWN: usize = 100;
 
 /// Users may sign in with the provider emailpass. What else is asked for is answered as Medusa does:
 ///
@@ -38,8 +35,4 @@ pub(crate) fn check(request: &Request) -> Result<(), ApiError> {
         )));
     }
     Ok(())
-}
-
-fn shown(parameter: &str) -> String {
-    parameter.chars().take(MAX_SHOWN).collect()
 }

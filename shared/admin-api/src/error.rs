@@ -9,6 +9,8 @@ use lambda_http::{
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::shown;
+
 /// Why a request is not answered as it wished. The message is for the client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ApiError {
@@ -49,6 +51,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// That there is no brand of that id, as the client gave it, in Medusa's words.
+    #[must_use]
+    pub fn no_such_brand(id: &str) -> Self {
+        Self::NotFound(format!("Brand with id: {} was not found", shown(id)))
+    }
+
     /// The status it is answered with.
     #[must_use]
     pub const fn status(&self) -> StatusCode {

@@ -15,7 +15,7 @@ pub use change::{announce, in_time};
 pub use deadline::Deadline;
 pub use error::ApiError;
 pub use layer::ErrorResponses;
-pub use request::{BrandRequest, MAX_BODY};
+pub use request::{BrandRequest, MAX_BODY, shown};
 pub use response::{BrandResponse, brand, json, tagged};
 pub use sign_in::{SignInRequest, TokenResponse};
 

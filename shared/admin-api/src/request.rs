@@ -17,6 +17,12 @@ pub const MAX_BODY: usize = 100 * 1024;
 /// The most characters of a value that an error message repeats.
 const MAX_SHOWN: usize = 100;
 
+/// As much of what a client sent as an error message repeats.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    text.chars().take(MAX_SHOWN).collect()
+}
+
 /// The body of POST /admin/brands and of POST /admin/brands/{id}.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrandRequest {
@@ -78,7 +84,7 @@ impl Fields {
         match self.fields.remove(index).1 {
             Value::String(text) => text,
             other => {
-                let shown: String = other.to_string().chars().take(MAX_SHOWN).collect();
+                let shown = shown(&other.to_string());
                 let problem = format!("Expected type: 'string' for field '{name}', got: '{shown}'");
                 self.problems.push(problem);
                 String::new()
