@@ -1,96 +1,23 @@
-//! What a function tells of itself beside its logs.
+//! What a function tells of itself: logs, metrics, traces.
 //!
-//! Metrics, as CloudWatch embedded metric format: a line of JSON in the log that CloudWatch reads as metrics, at no
-//! request's cost. Logs themselves go through `tracing`, with the subscriber that `lambda_runtime` sets up.
-//!
-//! Format: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+//! - **Logs**: JSON lines through `tracing`; [`init`] sets that up. Not `lambda_runtime`'s own set-up, which does the same: its
+//!   filter is built on regular expressions, and it has no place for the exporter below.
+//! - **Metrics**: [`Metrics`], one line of an invocation's log in CloudWatch's embedded metric format, at no request's cost.
+//! - **Traces**: a [`Trace`] comes with a request, goes along in the message that the request causes, and is in the log
+//!   lines of both. Built with the feature `otlp`, spans are exported as well, to the collector that
+//!   `OTEL_EXPORTER_OTLP_ENDPOINT` names; without the feature nothing of that is in the executable.
 
-use std::{
-    error::Error,
-    time::{SystemTime, UNIX_EPOCH},
-};
+mod logs;
+mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod trace;
 
-use serde_json::{Map, Value, json};
+use std::error::Error;
 
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "BrandSync";
-
-/// Counts of one invocation, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    counts: Vec<(&'static str, u64)>,
-}
-
-impl Counts {
-    /// No counts.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { counts: Vec::new() }
-    }
-
-    /// Counts one more of `name`.
-    pub fn add(&mut self, name: &'static str) {
-        self.add_many(name, 1);
-    }
-
-    /// Counts so many more of `name`. None at all is a count too.
-    pub fn add_many(&mut self, name: &'static str, many: usize) {
-        let many = u64::try_from(many).unwrap_or(u64::MAX);
-        match self.counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count = count.saturating_add(many),
-            None => self.counts.push((name, many)),
-        }
-    }
-
-    /// How many of `name` were counted.
-    #[must_use]
-    pub fn get(&self, name: &str) -> u64 {
-        let found = self.counts.iter().find(|(known, _)| *known == name);
-        found.map_or(0, |(_, count)| *count)
-    }
-
-    /// The line that CloudWatch reads, for the function of that name; none where nothing was counted.
-    #[must_use]
-    pub fn line(&self, function: &str, now: SystemTime) -> Option<String> {
-        if self.counts.is_empty() {
-            return None;
-        }
-        let metrics: Vec<Value> = self
-            .counts
-            .iter()
-            .map(|(name, _)| json!({ "Name": name, "Unit": "Count" }))
-            .collect();
-        let millis = now
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let about = json!({
-            "Timestamp": u64::try_from(millis).unwrap_or(u64::MAX),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["function"]],
-                "Metrics": metrics,
-            }],
-        });
-        let mut line = Map::from_iter([
-            ("_aws".to_owned(), about),
-            ("function".to_owned(), function.into()),
-        ]);
-        line.extend(
-            self.counts
-                .iter()
-                .map(|(name, count)| ((*name).to_owned(), (*count).into())),
-        );
-        Some(Value::Object(line).to_string())
-    }
-
-    /// Writes the line to the log, if there is one.
-    pub fn emit(&self, function: &str) {
-        if let Some(line) = self.line(function, SystemTime::now()) {
-            println!("{line}");
-        }
-    }
-}
+pub use logs::{Telemetry, init};
+pub use metrics::{Metrics, NAMESPACE, Unit};
+pub use trace::{Trace, TraceContext};
 
 /// An error's message and those of its sources, from the outermost in: for a log line.
 #[must_use]
@@ -103,48 +30,4 @@ pub fn chain(error: &dyn Error) -> String {
         next = source.source();
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use serde_json::{Value, json};
-
-    use super::Counts;
-
-    #[test]
-    fn the_line_is_one_that_cloudwatch_reads() {
-        let mut counts = Counts::new();
-        counts.add("created");
-        counts.add("created");
-        counts.add("announce_failed");
-        let line = counts.line(
-            "create-brand",
-            UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
-        );
-        let line: Option<Value> = line.and_then(|line| serde_json::from_str(&line).ok());
-        let expected = json!({
-            "_aws": {
-                "Timestamp": 1_700_000_000_123_u64,
-                "CloudWatchMetrics": [{
-                    "Namespace": "BrandSync",
-                    "Dimensions": [["function"]],
-                    "Metrics": [
-                        { "Name": "created", "Unit": "Count" },
-                        { "Name": "announce_failed", "Unit": "Count" },
-                    ],
-                }],
-            },
-            "function": "create-brand",
-            "created": 2,
-            "announce_failed": 1,
-        });
-        assert_eq!(line, Some(expected));
-    }
-
-    #[test]
-    fn nothing_counted_is_no_line() {
-        assert_eq!(Counts::new().line("create-brand", UNIX_EPOCH), None);
-    }
 }
