@@ -86,10 +86,7 @@ impl Counting {
             DynamoDbJournal::new(counted.dynamodb.clone(), &stack.workflow_executions_table);
         let (queue, parked) = (&stack.brand_events_queue_url, &stack.brand_events_dlq_url);
         let messages = SqsMessages::new(counted.sqs.clone(), queue, parked);
-        let app = App {
-            brands: counted.brands(),
-            cms: cms.clone(),
-        };
+        let app = App::new(counted.brands(), cms.clone());
         let handler = SyncBrand::new(Engine::new(Arc::new(journal)), app, messages, 5);
         Self {
             counted,

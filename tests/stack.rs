@@ -9,6 +9,7 @@
 
 mod admin;
 mod document;
+mod logs;
 mod requests;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub struct Stack {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// A client of the emulator's SQS.
     pub sqs: aws_sdk_sqs::Client,
+    aws_url: String,
     http: reqwest::Client,
 }
 
@@ -59,6 +61,7 @@ impl Stack {
     pub async fn connect() -> Self {
         let mut env = Env::of_process();
         let variables = [
+            "AWS_ENDPOINT_URL",
             "CMS_URL",
             "BRANDS_TABLE",
             "WORKFLOW_EXECUTIONS_TABLE",
@@ -68,6 +71,7 @@ impl Stack {
         let values = variables.map(|variable| env.text(variable));
         let values = env.finish(values).expect(admin::NO_STACK);
         let [
+            aws_url,
             cms_url,
             brands_table,
             workflow_executions_table,
@@ -84,6 +88,7 @@ impl Stack {
             brand_events_dlq_url,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
+            aws_url,
             http: http_client(),
         }
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use admin_api::{ErrorResponses, Traced};
 use api_root::ApiRoot;
 use auth::Tokens;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run, tracing};
+use lambda_http::{Error, Request, run};
 use tower::{ServiceBuilder, service_fn};
 
 /// What the function is told by its environment.
@@ -25,14 +26,15 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
     let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
     let api_root = Arc::new(ApiRoot::new(Tokens::signed_with(&secret)?));
     let service = ServiceBuilder::new()
-        .layer(admin_api::ErrorResponses)
+        .layer(Traced::with(telemetry))
+        .layer(ErrorResponses)
         .service(service_fn(move |request: Request| {
             let api_root = Arc::clone(&api_root);
             async move { api_root.handle(request).await }

@@ -11,7 +11,7 @@ use lambda_http::{
     tracing,
 };
 use serde_json::json;
-use telemetry::Counts;
+use telemetry::Metrics;
 use tracing::info;
 
 /// The handler, on a store of brands and a way to announce them.
@@ -29,29 +29,30 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
-        let mut counts = Counts::new();
+        let mut metrics = Metrics::new();
         let answer = if request.method() == Method::DELETE {
-            self.delete(&request, &mut counts).await
+            self.delete(&request, &mut metrics).await
         } else {
-            self.update(&request, &mut counts).await
+            self.update(&request, &mut metrics).await
         };
-        counts.emit("change-brand");
+        metrics.emit("change-brand");
         answer
     }
 
     async fn update(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let BrandRequest { name } = BrandRequest::parse(request.body())?;
         let (id, expected, deadline) = (id(request)?, expected(request)?, Deadline::of(request));
         let changed = self.brands.update(id, &name, expected, Timestamp::now());
         match admin_api::in_time(&deadline, changed).await? {
             Changed::Done(brand) => {
-                counts.add("updated");
+                metrics.add("updated");
                 info!(brand.id = %brand.id, version = brand.version, "brand updated");
-                admin_api::announce(&self.events, &brand, &deadline, counts).await;
+                let trace = admin_api::trace(request);
+                admin_api::announce(&self.events, &brand, &deadline, &trace, metrics).await;
                 admin_api::brand(&brand)
             }
             Changed::Missing | Changed::Deleted(_) => Err(ApiError::no_such_brand(&id.to_string())),
@@ -62,13 +63,13 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
     async fn delete(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let (id, expected, deadline) = (id(request)?, expected(request)?, Deadline::of(request));
         let deleted = self.brands.delete(id, expected, Timestamp::now());
         let brand = match admin_api::in_time(&deadline, deleted).await? {
             Changed::Done(brand) => {
-                counts.add("deleted");
+                metrics.add("deleted");
                 info!(brand.id = %brand.id, version = brand.version, "brand deleted");
                 brand
             }
@@ -77,7 +78,8 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
             Changed::Missing => return Err(ApiError::no_such_brand(&id.to_string())),
             Changed::Conflict(brand) => return Err(has_changed(&brand)),
         };
-        admin_api::announce(&self.events, &brand, &deadline, counts).await;
+        let trace = admin_api::trace(request);
+        admin_api::announce(&self.events, &brand, &deadline, &trace, metrics).await;
         admin_api::json(&json!({ "id": brand.id, "object": "brand", "deleted": true }))
     }
 }

@@ -19,6 +19,7 @@ use lambda_http::{
     request::from_str,
 };
 use serde_json::{Value, json};
+use telemetry::Trace;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const UPDATE: &str = include_str!("../../../events/api-gateway-update-brand.json");
@@ -33,7 +34,7 @@ struct Events {
 }
 
 impl BrandEvents for Events {
-    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
+    async fn announce(&self, brand: &Brand, _: &Trace) -> Result<(), EventError> {
         if self.away {
             return Err(EventError(Arc::new(std::io::Error::other("no queue"))));
         }
@@ -43,7 +44,7 @@ impl BrandEvents for Events {
         Ok(())
     }
 
-    async fn announce_all(&self, _: &[Brand]) -> Vec<Result<(), EventError>> {
+    async fn announce_all(&self, _: &[Brand], _: &Trace) -> Vec<Result<(), EventError>> {
         unreachable!("one brand is announced at a time")
     }
 }

@@ -8,7 +8,7 @@ use admin_api::{ApiError, BrandRequest, Deadline};
 use auth::Actor;
 use brand::{Brand, BrandEvents, BrandStore, Created, IdempotencyKey, Timestamp};
 use lambda_http::{Body, Request, Response, tracing};
-use telemetry::Counts;
+use telemetry::Metrics;
 use tracing::{error, info};
 
 /// The handler, on a store of brands and a way to announce them.
@@ -26,16 +26,16 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
-        let mut counts = Counts::new();
-        let answer = self.create(&request, &mut counts).await;
-        counts.emit("create-brand");
+        let mut metrics = Metrics::new();
+        let answer = self.create(&request, &mut metrics).await;
+        metrics.emit("create-brand");
         answer
     }
 
     async fn create(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let BrandRequest { name } = BrandRequest::parse(request.body())?;
         let key = idempotency_key(request)?;
@@ -47,12 +47,12 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         };
         let brand = match self.store(brand, &deadline).await? {
             Stored::New(brand) => {
-                counts.add("created");
+                metrics.add("created");
                 info!(brand.id = %brand.id, "brand created");
                 brand
             }
             Stored::Before(brand) => {
-                counts.add("repeated");
+                metrics.add("repeated");
                 info!(brand.id = %brand.id, "brand created before");
                 brand
             }
@@ -68,7 +68,8 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
             }
         };
         // Whoever made the first request may have died before this.
-        admin_api::announce(&self.events, &brand, &deadline, counts).await;
+        let trace = admin_api::trace(request);
+        admin_api::announce(&self.events, &brand, &deadline, &trace, metrics).await;
         admin_api::brand(&brand)
     }
 

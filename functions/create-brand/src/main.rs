@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use admin_api::{ErrorResponses, Traced};
 use auth::{Authenticate, Tokens};
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
 use config::{ConfigError, Env};
 use create_brand::CreateBrand;
-use lambda_http::{Error, Request, run, tracing};
+use lambda_http::{Error, Request, run};
 use tower::{ServiceBuilder, service_fn};
 
 /// What the function is told by its environment.
@@ -30,7 +31,7 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
@@ -43,7 +44,8 @@ async fn main() -> Result<(), Error> {
     );
     let create_brand = Arc::new(CreateBrand::new(brands, events));
     let service = ServiceBuilder::new()
-        .layer(admin_api::ErrorResponses)
+        .layer(Traced::with(telemetry))
+        .layer(ErrorResponses)
         .layer(Authenticate::with(tokens))
         .service(service_fn(move |request: Request| {
             let create_brand = Arc::clone(&create_brand);

@@ -18,6 +18,7 @@ use brand::{
 use create_brand::CreateBrand;
 use lambda_http::{Body, Request, Response, http::StatusCode, request::from_str};
 use serde_json::{Value, json};
+use telemetry::Trace;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 const EVENT: &str = include_str!("../../../events/api-gateway-create-brand.json");
@@ -36,12 +37,17 @@ enum Announcing {
 struct Events {
     announcing: Announcing,
     announced: Arc<Mutex<Vec<Brand>>>,
+    /// The traces that they were announced in.
+    traces: Arc<Mutex<Vec<String>>>,
 }
 
 impl BrandEvents for Events {
-    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
+    async fn announce(&self, brand: &Brand, trace: &Trace) -> Result<(), EventError> {
         match self.announcing {
-            Announcing::Works => self.announced.lock().unwrap().push(brand.clone()),
+            Announcing::Works => {
+                self.announced.lock().unwrap().push(brand.clone());
+                self.traces.lock().unwrap().push(trace.id());
+            }
             Announcing::Fails => {
                 return Err(EventError(Arc::new(std::io::Error::other("no queue"))));
             }
@@ -50,7 +56,7 @@ impl BrandEvents for Events {
         Ok(())
     }
 
-    async fn announce_all(&self, _: &[Brand]) -> Vec<Result<(), EventError>> {
+    async fn announce_all(&self, _: &[Brand], _: &Trace) -> Vec<Result<(), EventError>> {
         unreachable!("one brand is announced at a time")
     }
 }
@@ -182,6 +188,19 @@ async fn a_brand_is_stored_announced_and_answered_in_medusas_shape() {
     }});
     assert_eq!(body, expected);
     assert_eq!(*events.announced.lock().unwrap(), [stored]);
+}
+
+#[tokio::test]
+async fn a_brand_is_announced_in_the_trace_of_its_request() {
+    let (brands, events) = (MemoryBrandStore::new(), Events::default());
+    let mut event: Value = serde_json::from_str(EVENT).unwrap();
+    event["headers"]["traceparent"] =
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into();
+    let request = from_str(&event.to_string()).unwrap();
+    let (status, _) = answer(brands, events.clone(), request).await;
+    assert_eq!(status, StatusCode::OK);
+    let traces = events.traces.lock().unwrap().clone();
+    assert_eq!(traces, ["0af7651916cd43dd8448eb211c80319c"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod query;
 use admin_api::{ApiError, Deadline};
 use brand::{BrandId, BrandReader, ListedBrand, StoreError};
 use lambda_http::{Body, Request, RequestExt, Response, tracing};
-use telemetry::Counts;
+use telemetry::Metrics;
 use tokio::time::timeout;
 use tracing::error;
 
@@ -37,12 +37,12 @@ impl<B: BrandReader> QueryBrands<B> {
 
     /// Answers one request: for one brand if its path has an id, and else for a list.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
-        let mut counts = Counts::new();
+        let mut metrics = Metrics::new();
         let left = Deadline::of(&request).time_left();
         // On the heap, since what the SDK keeps of its requests makes it large.
-        let work = Box::pin(self.answer(&request, &mut counts));
+        let work = Box::pin(self.answer(&request, &mut metrics));
         let answer = timeout(left, work).await;
-        counts.emit("query-brands");
+        metrics.emit("query-brands");
         answer.unwrap_or_else(|_| {
             error!("the brands were not read in time");
             Err(ApiError::Unknown)
@@ -52,12 +52,12 @@ impl<B: BrandReader> QueryBrands<B> {
     async fn answer(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let parameters = request.path_parameters_ref();
         match parameters.and_then(|parameters| parameters.first("id")) {
-            Some(id) => self.retrieve(id, request, counts).await,
-            None => self.list(request, counts).await,
+            Some(id) => self.retrieve(id, request, metrics).await,
+            None => self.list(request, metrics).await,
         }
     }
 
@@ -65,7 +65,7 @@ impl<B: BrandReader> QueryBrands<B> {
         &self,
         id: &str,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let query = RetrieveQuery::parse(request)?;
         // What is no id is nobody's: it is not looked up.
@@ -74,10 +74,10 @@ impl<B: BrandReader> QueryBrands<B> {
             Err(_) => None,
         };
         let Some(brand) = found else {
-            counts.add("not_found");
+            metrics.add("not_found");
             return Err(ApiError::no_such_brand(id));
         };
-        counts.add("retrieved");
+        metrics.add("retrieved");
         let shown = query.fields.of(&ListedBrand::from(&brand));
         let answer = admin_api::json(&Single { brand: shown })?;
         Ok(admin_api::tagged(answer, &brand))
@@ -86,7 +86,7 @@ impl<B: BrandReader> QueryBrands<B> {
     async fn list(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         let ListQuery {
             fields,
@@ -102,7 +102,7 @@ impl<B: BrandReader> QueryBrands<B> {
                     .list_and_count(&search, order, offset, limit)
                     .await;
                 let page = page.map_err(unreadable)?;
-                counts.add("listed");
+                metrics.add("listed");
                 admin_api::json(&NumberedList {
                     brands: show(&page.brands),
                     count: page.count,
@@ -116,7 +116,7 @@ impl<B: BrandReader> QueryBrands<B> {
                     .list_after(&search, direction, after, limit)
                     .await;
                 let page = page.map_err(unreadable)?;
-                counts.add("followed");
+                metrics.add("followed");
                 admin_api::json(&FollowedList {
                     brands: show(&page.brands),
                     limit,

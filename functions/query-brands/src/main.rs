@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use admin_api::{ErrorResponses, Traced};
 use auth::{Authenticate, Tokens};
 use brand::DynamoDbBrandStore;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run, tracing};
+use lambda_http::{Error, Request, run};
 use query_brands::QueryBrands;
 use tower::{ServiceBuilder, service_fn};
 
@@ -28,7 +29,7 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
@@ -37,7 +38,8 @@ async fn main() -> Result<(), Error> {
     let brands = DynamoDbBrandStore::new(aws_sdk_dynamodb::Client::new(&sdk), config.brands_table);
     let query_brands = Arc::new(QueryBrands::new(brands));
     let service = ServiceBuilder::new()
-        .layer(admin_api::ErrorResponses)
+        .layer(Traced::with(telemetry))
+        .layer(ErrorResponses)
         .layer(Authenticate::with(tokens))
         .service(service_fn(move |request: Request| {
             let query_brands = Arc::clone(&query_brands);

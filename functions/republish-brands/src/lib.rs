@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 use brand::{Brand, BrandEvents, BrandStore, BrandVersion, Timestamp};
 use futures::{StreamExt, future::join_all, stream};
 use serde::Serialize;
-use telemetry::Counts;
+use telemetry::{Metrics, Trace, Unit};
 use thiserror::Error;
-use tracing::{error, info, warn};
+use tracing::{Instrument, error, info, info_span, warn};
 
 /// The longest wait between two announcements of a brand.
 const MAX_WAIT: Duration = Duration::from_hours(1);
@@ -41,22 +41,33 @@ pub struct Report {
     pub failed: usize,
     /// How many rows could not be read.
     pub unreadable: usize,
+    /// For how many seconds the oldest of all that were found is to be synced; none where none was. A brand that stays unsynced
+    /// is found at least once an hour.
+    pub oldest_unsynced_age: Option<u64>,
 }
 
 impl Report {
     fn tell(&self, unread_shards: usize) {
-        let mut counts = Counts::new();
-        counts.add_many("republished", self.republished);
-        counts.add_many("republish_failed", self.failed);
-        counts.add_many("unreadable", self.unreadable + unread_shards);
-        counts.emit("republish-brands");
+        let mut metrics = Metrics::new();
+        metrics.add_many("republished", self.republished);
+        metrics.add_many("republish_failed", self.failed);
+        metrics.add_many("unreadable", self.unreadable + unread_shards);
         let Self {
             republished,
             failed,
             unreadable,
+            oldest_unsynced_age,
         } = *self;
+        if let Some(age) = oldest_unsynced_age {
+            let age = Duration::from_secs(age).as_secs_f64();
+            metrics.measure("oldest_unsynced_age", Unit::Seconds, &[age]);
+        }
+        metrics.emit("republish-brands");
         if republished + failed + unreadable > 0 {
-            info!(republished, failed, unreadable, "brands republished");
+            info!(
+                republished,
+                failed, unreadable, oldest_unsynced_age, "brands republished"
+            );
         }
     }
 }
@@ -85,8 +96,18 @@ impl<S: BrandStore, E: BrandEvents> RepublishBrands<S, E> {
     }
 
     /// Announces what has waited too long. `deadline` is when the invocation ends, in milliseconds since the Unix epoch.
-    /// It fails if not all shards could be read, and has done what it could by then.
-    pub async fn handle(&self, deadline: Option<u64>) -> Result<Report, UnreadShards> {
+    /// It fails if not all shards could be read, and has done what it could by then. What is announced is so in that trace.
+    pub async fn handle(
+        &self,
+        trace: &Trace,
+        deadline: Option<u64>,
+    ) -> Result<Report, UnreadShards> {
+        let span = info_span!("sweep", trace_id = trace.id());
+        trace.continue_in(&span);
+        self.sweep(trace, deadline).instrument(span).await
+    }
+
+    async fn sweep(&self, trace: &Trace, deadline: Option<u64>) -> Result<Report, UnreadShards> {
         let mut report = Report::default();
         let now = Timestamp::now();
         let (brands, unread) = self.waiting(now, &mut report).await;
@@ -96,7 +117,7 @@ impl<S: BrandStore, E: BrandEvents> RepublishBrands<S, E> {
                 warn!("no time is left; the next invocation goes on");
                 break;
             }
-            self.announce(chunk, now, &mut report).await;
+            self.announce(chunk, now, trace, &mut report).await;
         }
         report.tell(unread);
         if unread == 0 {
@@ -131,14 +152,16 @@ impl<S: BrandStore, E: BrandEvents> RepublishBrands<S, E> {
                 }
             }
         }
+        let since = brands.iter().map(|brand| brand.updated_at).min();
+        report.oldest_unsynced_age = since.map(|since| now.since(since).as_secs());
         brands.truncate(self.limits.brands.into());
         (brands, unread)
     }
 
     /// Announces some brands, and keeps those that are announced from being so again too soon. If this process dies in
     /// between, they are, which does no harm.
-    async fn announce(&self, brands: &[Brand], now: Timestamp, report: &mut Report) {
-        let sent = self.events.announce_all(brands).await;
+    async fn announce(&self, brands: &[Brand], now: Timestamp, trace: &Trace, report: &mut Report) {
+        let sent = self.events.announce_all(brands, trace).await;
         let mut announced = Vec::with_capacity(brands.len());
         for (brand, sent) in brands.iter().zip(sent) {
             match sent {

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
 use config::{ConfigError, Env};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use republish_brands::{Limits, RepublishBrands};
 use serde_json::Value;
+use telemetry::Trace;
 
 /// What the function is told by its environment.
 struct Config {
@@ -32,7 +33,7 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let brands = DynamoDbBrandStore::new(aws_sdk_dynamodb::Client::new(&sdk), config.brands_table);
@@ -43,7 +44,10 @@ async fn main() -> Result<(), Error> {
     let republish_brands = RepublishBrands::new(brands, events, config.limits);
     let handle = async |event: LambdaEvent<Value>| {
         let deadline = aws::deadline(event.context.deadline);
-        republish_brands.handle(deadline).await.map_err(Error::from)
+        let trace = Trace::of_request(None, event.context.xray_trace_id.as_deref());
+        let report = republish_brands.handle(&trace, deadline).await;
+        telemetry.flush();
+        report.map_err(Error::from)
     };
     run(service_fn(handle)).await
 }

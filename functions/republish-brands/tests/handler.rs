@@ -13,6 +13,7 @@ use brand::{
     SyncFailure, Timestamp,
 };
 use republish_brands::{Limits, Report, RepublishBrands};
+use telemetry::Trace;
 
 const AGE: Duration = Duration::from_mins(1);
 
@@ -24,7 +25,7 @@ struct Events {
 }
 
 impl BrandEvents for Events {
-    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
+    async fn announce(&self, brand: &Brand, _: &Trace) -> Result<(), EventError> {
         if self.refused.contains(&brand.id) {
             return Err(EventError(Arc::new(std::io::Error::other("refused"))));
         }
@@ -32,10 +33,10 @@ impl BrandEvents for Events {
         Ok(())
     }
 
-    async fn announce_all(&self, brands: &[Brand]) -> Vec<Result<(), EventError>> {
+    async fn announce_all(&self, brands: &[Brand], trace: &Trace) -> Vec<Result<(), EventError>> {
         let mut outcomes = Vec::new();
         for brand in brands {
-            outcomes.push(self.announce(brand).await);
+            outcomes.push(self.announce(brand, trace).await);
         }
         outcomes
     }
@@ -54,7 +55,10 @@ fn waiting(store: &MemoryBrandStore, time: Duration) -> Brand {
 async fn republish(store: &MemoryBrandStore, events: &Events, brands: u16) -> Report {
     let limits = Limits { age: AGE, brands };
     let handler = RepublishBrands::new(store.clone(), events.clone(), limits);
-    handler.handle(None).await.unwrap()
+    handler
+        .handle(&Trace::of_request(None, None), None)
+        .await
+        .unwrap()
 }
 
 fn announced(events: &Events) -> Vec<BrandId> {
@@ -140,7 +144,15 @@ async fn an_invocation_whose_time_is_over_leaves_all_to_the_next() {
         brands: 10,
     };
     let handler = RepublishBrands::new(store.clone(), events.clone(), limits);
-    let report = handler.handle(Some(1_000_000_000_000)).await.unwrap();
-    assert_eq!(report, Report::default());
+    let report = handler
+        .handle(&Trace::of_request(None, None), Some(1_000_000_000_000))
+        .await
+        .unwrap();
+    assert_eq!(report.republished, 0);
+    assert_eq!(
+        report.oldest_unsynced_age,
+        Some((AGE * 2).as_secs()),
+        "it is found all the same"
+    );
     assert_eq!(announced(&events), []);
 }

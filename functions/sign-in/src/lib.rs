@@ -12,7 +12,7 @@ use admin_api::{ApiError, Deadline, SignInRequest, TokenResponse};
 use attempts::{Attempt, Attempts, Counted};
 use auth::{Actor, Identity, Tokens};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext, tracing};
-use telemetry::Counts;
+use telemetry::Metrics;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use users::{Email, PasswordHash, Passwords, User, Users};
@@ -50,12 +50,12 @@ impl<U: Users, A: Attempts, P: Passwords> SignIn<U, A, P> {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
-        let mut counts = Counts::new();
+        let mut metrics = Metrics::new();
         let left = Deadline::of(&request).time_left();
         // On the heap, since what the SDK keeps of its requests makes it large.
-        let work = Box::pin(self.sign_in(&request, &mut counts));
+        let work = Box::pin(self.sign_in(&request, &mut metrics));
         let answer = timeout(left, work).await;
-        counts.emit("sign-in");
+        metrics.emit("sign-in");
         answer.unwrap_or_else(|_| {
             error!("not signed in in time");
             Err(ApiError::Unknown)
@@ -65,21 +65,21 @@ impl<U: Users, A: Attempts, P: Passwords> SignIn<U, A, P> {
     async fn sign_in(
         &self,
         request: &Request,
-        counts: &mut Counts,
+        metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
         route::check(request)?;
         let SignInRequest { email, password } = SignInRequest::parse(request.body())?;
         // What is no email is nobody's: it goes the same way, without being looked up.
         let email = Email::parse(&email).ok();
         let attempt = Attempt::of(source_ip(request), email.as_ref(), (self.now)());
-        self.begin(&attempt, counts).await?;
+        self.begin(&attempt, metrics).await?;
         let user = self.find(email.as_ref()).await?;
         let hash = user
             .as_ref()
             .map_or(&self.nobody, |user| &user.password_hash);
         let fits = self.passwords.verify(&password, hash);
         let Some(user) = user.filter(|_| fits) else {
-            counts.add("refused");
+            metrics.add("refused");
             info!("sign-in refused");
             return Err(ApiError::SignInRefused(
                 "Invalid email or password".to_owned(),
@@ -93,16 +93,16 @@ impl<U: Users, A: Attempts, P: Passwords> SignIn<U, A, P> {
             );
         }
         let token = self.token(&user)?;
-        counts.add("signed_in");
+        metrics.add("signed_in");
         info!(user.id = %user.user_id, "signed in");
         admin_api::json(&TokenResponse { token })
     }
 
-    async fn begin(&self, attempt: &Attempt, counts: &mut Counts) -> Result<(), ApiError> {
+    async fn begin(&self, attempt: &Attempt, metrics: &mut Metrics) -> Result<(), ApiError> {
         match self.attempts.begin(attempt).await {
             Ok(Counted::Allowed) => Ok(()),
             Ok(Counted::TooMany) => {
-                counts.add("limited");
+                metrics.add("limited");
                 warn!("too many attempts to sign in");
                 let retry_after = attempt.retry_after();
                 Err(ApiError::TooManyRequests { retry_after })

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use admin_api::{ErrorResponses, Traced};
 use auth::Tokens;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run, tracing};
+use lambda_http::{Error, Request, run};
 use sign_in::{SignIn, attempts::DynamoDbAttempts};
 use tower::{ServiceBuilder, service_fn};
 use users::{Argon2id, DynamoDbUsers};
@@ -30,7 +31,7 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
@@ -41,7 +42,8 @@ async fn main() -> Result<(), Error> {
     let attempts = DynamoDbAttempts::new(dynamodb, config.sign_in_attempts_table);
     let sign_in = Arc::new(SignIn::new(users, attempts, Argon2id, tokens));
     let service = ServiceBuilder::new()
-        .layer(admin_api::ErrorResponses)
+        .layer(Traced::with(telemetry))
+        .layer(ErrorResponses)
         .service(service_fn(move |request: Request| {
             let sign_in = Arc::clone(&sign_in);
             async move { sign_in.handle(request).await }

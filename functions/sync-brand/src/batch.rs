@@ -2,17 +2,17 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use brand::{BrandStore, BrandVersion, StoreError};
 use cms::Cms;
 use dead_letters::{DeadLetter, FailureKind};
 use futures::{FutureExt, future::join_all};
-use telemetry::Counts;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, error, info, warn};
 use workflow::{Engine, Invocation, Timestamp};
 
 use crate::{
     App, Failure, Messages, SUBSCRIPTIONS, Subscription, event,
+    received::Received,
     subscribers::event_of_type,
     verdict::{Verdict, backoff},
 };
@@ -37,14 +37,9 @@ where
 {
     /// The handler on those, for the subscribers in [`SUBSCRIPTIONS`]. A message that is received `max_receives` times is
     /// not delivered again.
-    pub const fn new(
-        engine: Engine<App<S, C>>,
-        app: App<S, C>,
-        messages: M,
-        max_receives: u32,
-    ) -> Self {
+    pub fn new(engine: Engine<App<S, C>>, app: App<S, C>, messages: M, max_receives: u32) -> Self {
         Self {
-            engine,
+            engine: engine.with_observer(app.record.clone()),
             app,
             messages,
             subscriptions: SUBSCRIPTIONS,
@@ -66,56 +61,53 @@ where
     pub async fn handle(&self, batch: SqsEvent, deadline: Option<u64>) -> SqsBatchResponse {
         let deadline = deadline.map(|millis| Timestamp::from_millis(millis).minus(ANSWER));
         let worked_on = join_all(batch.records.iter().map(|message| {
-            let (id, receives) = (message.message_id.as_deref(), receives(message));
-            let span = info_span!("message", message = id, receive = receives);
-            self.work_on(message, deadline, receives).instrument(span)
+            let message = Received::of(message);
+            let span = message.span();
+            async move { self.work_on(&message, deadline).await }.instrument(span)
         }));
         let mut response = SqsBatchResponse::default();
-        let mut counts = Counts::new();
-        for (message, ended) in batch.records.iter().zip(worked_on.await) {
-            counts.add(ended.counted_as());
+        let worked_on = worked_on.await;
+        let mut metrics = self.app.record.take();
+        for (message, ended) in batch.records.iter().zip(worked_on) {
+            metrics.add(ended.counted_as());
             if ended == Ended::Postponed {
                 // A message without an id cannot be named; naming none that is known fails the whole batch, and none is lost.
                 response.add_failure(message.message_id.clone().unwrap_or_default());
             }
         }
-        counts.emit("sync-brand");
+        metrics.emit("sync-brand");
         response
     }
 
-    async fn work_on(
-        &self,
-        message: &SqsMessage,
-        deadline: Option<Timestamp>,
-        receives: u32,
-    ) -> Ended {
+    async fn work_on(&self, message: &Received<'_>, deadline: Option<Timestamp>) -> Ended {
+        let receives = message.receives;
         let invocation = Invocation {
             deadline,
             last_chance: receives >= self.max_receives,
         };
-        let judged = AssertUnwindSafe(self.judge(message, invocation, receives))
+        let judged = AssertUnwindSafe(self.judge(message, invocation))
             .catch_unwind()
             .await;
         let verdict = judged.unwrap_or_else(|_| {
             let reason = "the handler panicked".to_owned();
             Verdict::again(backoff(receives), reason, receives >= self.max_receives)
         });
-        self.carry_out(message, verdict, receives).await
+        self.carry_out(message, verdict).await
     }
 
-    async fn judge(&self, message: &SqsMessage, invocation: Invocation, receives: u32) -> Verdict {
+    async fn judge(&self, message: &Received<'_>, invocation: Invocation) -> Verdict {
         match self.call_subscribers(message, invocation).await {
             Ok(()) => Verdict::Acknowledge,
-            Err(failure) => Verdict::on(&failure, receives, self.max_receives),
+            Err(failure) => Verdict::on(&failure, message.receives, self.max_receives),
         }
     }
 
     async fn call_subscribers(
         &self,
-        message: &SqsMessage,
+        message: &Received<'_>,
         invocation: Invocation,
     ) -> Result<(), Failure> {
-        let event = event::parse(message.body.as_deref())?;
+        let event = event::parse(message.body)?;
         let known = event_of_type(&event.event_type)?;
         let subscribers: Vec<_> = self
             .subscriptions
@@ -138,7 +130,8 @@ where
         Ok(())
     }
 
-    async fn carry_out(&self, message: &SqsMessage, verdict: Verdict, receives: u32) -> Ended {
+    async fn carry_out(&self, message: &Received<'_>, verdict: Verdict) -> Ended {
+        let receives = message.receives;
         match verdict {
             Verdict::Acknowledge => Ended::Acknowledged,
             Verdict::Postpone { wait, reason } => {
@@ -146,8 +139,9 @@ where
                 self.postpone(message, wait).await
             }
             Verdict::SendAnew { wait, reason } => {
-                let body = message.body.as_deref().unwrap_or_default();
-                match self.messages.send_anew(body, wait).await {
+                let body = message.body.unwrap_or_default();
+                let trace = message.trace.as_ref();
+                match self.messages.send_anew(body, trace, wait).await {
                     Ok(()) => {
                         warn!(reason, wait_ms = wait.as_millis(), "message sent anew");
                         Ended::SentAnew
@@ -162,7 +156,7 @@ where
                     }
                 }
             }
-            Verdict::Park { kind, reason } => self.park(message, kind, &reason, receives).await,
+            Verdict::Park { kind, reason } => self.park(message, kind, &reason).await,
             Verdict::GiveUp {
                 brand,
                 kind,
@@ -181,7 +175,7 @@ where
                         }
                     }
                 }
-                self.park(message, kind, &reason, receives).await
+                self.park(message, kind, &reason).await
             }
         }
     }
@@ -197,18 +191,13 @@ where
         )
     }
 
-    async fn park(
-        &self,
-        message: &SqsMessage,
-        kind: FailureKind,
-        reason: &str,
-        receives: u32,
-    ) -> Ended {
+    async fn park(&self, message: &Received<'_>, kind: FailureKind, reason: &str) -> Ended {
         let letter = DeadLetter {
-            message_id: message.message_id.as_deref().unwrap_or_default(),
-            body: message.body.as_deref().unwrap_or_default(),
+            message_id: message.id.unwrap_or_default(),
+            body: message.body.unwrap_or_default(),
             kind,
             reason,
+            trace: message.trace.as_ref(),
         };
         match self.messages.park(&letter).await {
             Ok(()) => {
@@ -218,14 +207,14 @@ where
             // It is acknowledged only once it is parked. If it was although we do not know, it is so twice.
             Err(cause) => {
                 error!(%kind, reason, error = telemetry::chain(&cause), "message could not be parked");
-                self.postpone(message, backoff(receives)).await
+                self.postpone(message, backoff(message.receives)).await
             }
         }
     }
 
     /// Tells the queue when to deliver the message again. If that fails, it does so when the visibility time-out ends.
-    async fn postpone(&self, message: &SqsMessage, wait: Duration) -> Ended {
-        if let Some(receipt) = message.receipt_handle.as_deref()
+    async fn postpone(&self, message: &Received<'_>, wait: Duration) -> Ended {
+        if let Some(receipt) = message.receipt
             && let Err(cause) = self.messages.postpone(receipt, wait).await
         {
             warn!(
@@ -255,10 +244,4 @@ impl Ended {
             Self::Parked => "parked",
         }
     }
-}
-
-/// How often the message has been received, this time included.
-fn receives(message: &SqsMessage) -> u32 {
-    let count = message.attributes.get("ApproximateReceiveCount");
-    count.and_then(|count| count.parse().ok()).unwrap_or(1)
 }

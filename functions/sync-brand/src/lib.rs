@@ -7,6 +7,8 @@ mod app;
 mod batch;
 mod event;
 mod messages;
+mod received;
+mod record;
 mod subscribers;
 mod verdict;
 mod workflow;

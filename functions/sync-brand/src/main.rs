@@ -7,7 +7,7 @@ use brand::DynamoDbBrandStore;
 use cms::{AnyCms, ApiKey, CmsConfig, CmsUrl, Faults};
 use config::{ConfigError, Env};
 use journal::DynamoDbJournal;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sync_brand::{App, SqsMessages, SyncBrand};
 use workflow::Engine;
 
@@ -50,7 +50,7 @@ impl Config {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config().await;
     let cms = AnyCms::new(CmsConfig {
@@ -67,13 +67,15 @@ async fn main() -> Result<(), Error> {
     let engine = Engine::new(Arc::new(journal));
     let sync_brand = SyncBrand::new(
         engine,
-        App { brands, cms },
+        App::new(brands, cms),
         messages,
         config.brand_events_max_receives,
     );
     let handle = async |event: LambdaEvent<SqsEvent>| {
         let deadline = aws::deadline(event.context.deadline);
-        Ok::<_, Error>(sync_brand.handle(event.payload, deadline).await)
+        let answer = sync_brand.handle(event.payload, deadline).await;
+        telemetry.flush();
+        Ok::<_, Error>(answer)
     };
     run(service_fn(handle)).await
 }

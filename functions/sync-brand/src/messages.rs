@@ -2,8 +2,10 @@
 
 use std::{error::Error, sync::Arc, time::Duration};
 
+use aws::TraceAttributes;
 use aws_sdk_sqs::Client;
 use dead_letters::{DeadLetter, DeadLetterQueue};
+use telemetry::Trace;
 use thiserror::Error;
 
 /// The queue that messages come from, and the one where they are parked.
@@ -21,11 +23,12 @@ pub trait Messages: Send + Sync {
         wait: Duration,
     ) -> impl Future<Output = Result<(), MessagesError>> + Send;
 
-    /// Sends a message of that body, which is not delivered before that time has passed: a message whose deliveries are
+    /// Sends a message of that body in the trace of the one before it, which is not delivered before that time has passed: a message whose deliveries are
     /// used up, with all of them before it again. As with parking, it may be acknowledged only then.
     fn send_anew(
         &self,
         body: &str,
+        trace: Option<&Trace>,
         wait: Duration,
     ) -> impl Future<Output = Result<(), MessagesError>> + Send;
 }
@@ -79,12 +82,21 @@ impl Messages for SqsMessages {
         request.send().await.map(|_| ()).map_err(failed)
     }
 
-    async fn send_anew(&self, body: &str, wait: Duration) -> Result<(), MessagesError> {
+    async fn send_anew(
+        &self,
+        body: &str,
+        trace: Option<&Trace>,
+        wait: Duration,
+    ) -> Result<(), MessagesError> {
+        let traced = trace.map(TraceAttributes::of);
+        let traced = traced.as_ref();
         let request = self
             .client
             .send_message()
             .queue_url(&self.queue_url)
             .message_body(body)
+            .set_message_attributes(traced.and_then(TraceAttributes::message))
+            .set_message_system_attributes(traced.and_then(TraceAttributes::system))
             .delay_seconds(seconds(wait.min(MAX_DELAY)));
         request.send().await.map(|_| ()).map_err(failed)
     }

@@ -120,10 +120,17 @@ where
         let done = match brand.wanted_in_cms() {
             // A first version is new to the CMS as well; of a later one it may know whatever became of those before.
             Some(name) if brand.version == Brand::FIRST_VERSION => {
-                app.cms.create_brand(&in_cms(brand, name), key).await
+                app.measured(app.cms.create_brand(&in_cms(brand, name), key))
+                    .await
             }
-            Some(name) => app.cms.update_brand(&in_cms(brand, name), key).await,
-            None => app.cms.delete_brand(&brand.id.to_string(), key).await,
+            Some(name) => {
+                app.measured(app.cms.update_brand(&in_cms(brand, name), key))
+                    .await
+            }
+            None => {
+                app.measured(app.cms.delete_brand(&brand.id.to_string(), key))
+                    .await
+            }
         };
         done.map_err(|error| step_error("the brand could not be synced to the CMS", error))?;
         Ok(StepResponse::new(()))
@@ -140,8 +147,14 @@ where
     ) -> Result<(), StepError> {
         let key = &call.idempotency_key;
         let undone = match &brand.in_cms {
-            Some(before) => app.cms.update_brand(&in_cms(brand, before), key).await,
-            None => app.cms.delete_brand(&brand.id.to_string(), key).await,
+            Some(before) => {
+                app.measured(app.cms.update_brand(&in_cms(brand, before), key))
+                    .await
+            }
+            None => {
+                app.measured(app.cms.delete_brand(&brand.id.to_string(), key))
+                    .await
+            }
         };
         undone.map_err(|error| step_error("the brand could not be restored in the CMS", error))
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use brand::{Brand, BrandEvents, StoreError};
-use telemetry::Counts;
+use telemetry::{Metrics, Trace};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
@@ -30,26 +30,28 @@ pub async fn in_time<T>(
     }
 }
 
-/// Announces a brand that is to be synced. A failure is counted and logged, and no more: the brand's row says that it is to
+/// Announces a brand that is to be synced, in the trace of the request that made it so. A failure is counted and logged, and no more: the brand's row says that it is to
 /// be synced, so that it is announced again.
 pub async fn announce(
     events: &impl BrandEvents,
     brand: &Brand,
     deadline: &Deadline,
-    counts: &mut Counts,
+    trace: &Trace,
+    metrics: &mut Metrics,
 ) {
     if !brand.is_to_be_synced() {
         return;
     }
-    let announced = timeout(deadline.time_left().min(ANNOUNCE), events.announce(brand)).await;
+    let time = deadline.time_left().min(ANNOUNCE);
+    let announced = timeout(time, events.announce(brand, trace)).await;
     let failure = match announced {
         Ok(Ok(())) => {
-            counts.add("announced");
+            metrics.add("announced");
             return;
         }
         Ok(Err(cause)) => telemetry::chain(&cause),
         Err(_) => "no answer in time".to_owned(),
     };
     warn!(brand.id = %brand.id, error = failure, "announce_failed");
-    counts.add("announce_failed");
+    metrics.add("announce_failed");
 }

@@ -1,4 +1,4 @@
-//! The outermost layer of an HTTP function: whatever fails answers in Medusa's shape.
+//! A layer around an HTTP function: whatever fails answers in Medusa's shape.
 
 use std::{
     convert::Infallible,

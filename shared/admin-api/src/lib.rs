@@ -10,6 +10,7 @@ mod layer;
 mod request;
 mod response;
 mod sign_in;
+mod traced;
 
 pub use change::{announce, in_time};
 pub use deadline::Deadline;
@@ -18,6 +19,7 @@ pub use layer::ErrorResponses;
 pub use request::{BrandRequest, MAX_BODY, shown};
 pub use response::{BrandResponse, brand, json, tagged};
 pub use sign_in::{SignInRequest, TokenResponse};
+pub use traced::{Traced, trace};
 
 /// The API, as an OpenAPI 3.1 document. A change of the API is a change of it; what of it can be compared with the code, is
 /// (`tests/openapi.rs`).

@@ -1,10 +1,13 @@
-//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, and how much time is left.
+//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, how much time is left, and how a trace
+//! goes along in a message.
 
 mod error;
 mod sdk;
 mod time;
+mod traced;
 
 pub use aws_config::SdkConfig;
 pub use error::is_transient;
 pub use sdk::{operator_config, sdk_config};
 pub use time::{deadline, time_left};
+pub use traced::TraceAttributes;

@@ -3,6 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use telemetry::Trace;
 use thiserror::Error;
 
 use crate::{Brand, BrandId};
@@ -126,14 +127,19 @@ impl CloudEvent<BrandVersion> {
 
 /// Where events are announced.
 pub trait BrandEvents: Send + Sync {
-    /// Announces the brand's latest version. An error means that it is unknown whether it is announced.
-    fn announce(&self, brand: &Brand) -> impl Future<Output = Result<(), EventError>> + Send;
+    /// Announces the brand's latest version, in that trace. An error means that it is unknown whether it is announced.
+    fn announce(
+        &self,
+        brand: &Brand,
+        trace: &Trace,
+    ) -> impl Future<Output = Result<(), EventError>> + Send;
 
     /// Announces many brands, with as few requests as may be. Each is announced or not by itself: the answers are in
     /// the order of the brands.
     fn announce_all(
         &self,
         brands: &[Brand],
+        trace: &Trace,
     ) -> impl Future<Output = Vec<Result<(), EventError>>> + Send;
 }
 

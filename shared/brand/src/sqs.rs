@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, error::Error, sync::Arc};
 
+use aws::TraceAttributes;
 use aws_sdk_sqs::{
     Client,
     types::{SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
 };
 use futures::future::join_all;
+use telemetry::Trace;
 use thiserror::Error;
 
 use crate::{Brand, BrandEvents, CloudEvent, EventError};
@@ -33,28 +35,40 @@ impl SqsBrandEvents {
 const BATCH: usize = 10;
 
 impl BrandEvents for SqsBrandEvents {
-    async fn announce(&self, brand: &Brand) -> Result<(), EventError> {
+    async fn announce(&self, brand: &Brand, trace: &Trace) -> Result<(), EventError> {
+        let traced = TraceAttributes::of(trace);
         let request = self
             .client
             .send_message()
             .queue_url(&self.queue_url)
-            .message_body(body(brand)?);
+            .message_body(body(brand)?)
+            .set_message_attributes(traced.message())
+            .set_message_system_attributes(traced.system());
         request.send().await.map(|_| ()).map_err(failed)
     }
 
-    async fn announce_all(&self, brands: &[Brand]) -> Vec<Result<(), EventError>> {
-        let batches = brands.chunks(BATCH).map(|batch| self.send(batch));
+    async fn announce_all(&self, brands: &[Brand], trace: &Trace) -> Vec<Result<(), EventError>> {
+        let traced = &TraceAttributes::of(trace);
+        let batches = brands.chunks(BATCH).map(|batch| self.send(batch, traced));
         join_all(batches).await.into_iter().flatten().collect()
     }
 }
 
 impl SqsBrandEvents {
-    async fn send(&self, brands: &[Brand]) -> Vec<Result<(), EventError>> {
+    async fn send(
+        &self,
+        brands: &[Brand],
+        traced: &TraceAttributes,
+    ) -> Vec<Result<(), EventError>> {
         let mut entries = Vec::with_capacity(brands.len());
         for (index, brand) in brands.iter().enumerate() {
             let entry = body(brand).and_then(|body| {
-                let entry = SendMessageBatchRequestEntry::builder().id(index.to_string());
-                entry.message_body(body).build().map_err(failed)
+                let entry = SendMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .message_body(body)
+                    .set_message_attributes(traced.message())
+                    .set_message_system_attributes(traced.system());
+                entry.build().map_err(failed)
             });
             match entry {
                 Ok(entry) => entries.push(entry),

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use aws::TraceAttributes;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use telemetry::Trace;
 
 use crate::FailureKind;
 
@@ -24,10 +26,12 @@ pub struct DeadLetter<'a> {
     pub kind: FailureKind,
     /// Why it is parked, for a reader.
     pub reason: &'a str,
+    /// The trace that it was sent in, if it bears one.
+    pub trace: Option<&'a Trace>,
 }
 
 impl DeadLetter<'_> {
-    /// The attributes that tell why it is parked.
+    /// The attributes that tell why it is parked, beside those of its trace.
     pub(crate) fn attributes(&self) -> HashMap<String, MessageAttributeValue> {
         let attributes = [
             (FAILURE_KIND, self.kind.as_str()),
@@ -40,7 +44,13 @@ impl DeadLetter<'_> {
                 .string_value(attribute_text(text));
             Some((name.to_owned(), value.build().ok()?))
         };
-        attributes.into_iter().filter_map(attribute).collect()
+        let traced = self.traced().and_then(|traced| traced.message());
+        let why = attributes.into_iter().filter_map(attribute);
+        why.chain(traced.into_iter().flatten()).collect()
+    }
+
+    pub(crate) fn traced(&self) -> Option<TraceAttributes> {
+        self.trace.map(TraceAttributes::of)
     }
 }
 
@@ -87,6 +97,7 @@ fn attribute_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use aws_sdk_sqs::types::Message;
+    use telemetry::Trace;
 
     use super::{DeadLetter, MAX_REASON, attribute_text, kind_of, original_attributes};
     use crate::FailureKind;
@@ -99,6 +110,29 @@ mod tests {
     }
 
     #[test]
+    fn a_parked_message_stays_in_its_trace() {
+        let trace = Trace::of_request(None, None);
+        let letter = DeadLetter {
+            message_id: "1",
+            body: "{}",
+            kind: FailureKind::Failed,
+            reason: "",
+            trace: Some(&trace),
+        };
+        let attributes = Some(letter.attributes());
+        let parked = Message::builder()
+            .set_message_attributes(attributes)
+            .build();
+        let kept = original_attributes(&parked).unwrap_or_default();
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.string_value()))
+            .collect();
+        let traceparent = trace.traceparent();
+        assert_eq!(kept, [("traceparent", Some(traceparent.as_str()))]);
+    }
+
+    #[test]
     fn a_parked_message_says_why_and_sent_again_it_no_longer_does() {
         let kind = FailureKind::Failed;
         let letter = DeadLetter {
@@ -106,6 +140,7 @@ mod tests {
             body: "{}",
             kind,
             reason: "",
+            trace: None,
         };
         let attributes = Some(letter.attributes());
         let parked = Message::builder()

@@ -45,7 +45,8 @@ impl DeadLetterQueue {
             .send_message()
             .queue_url(&self.url)
             .message_body(body)
-            .set_message_attributes(Some(letter.attributes()));
+            .set_message_attributes(Some(letter.attributes()))
+            .set_message_system_attributes(letter.traced().and_then(|traced| traced.system()));
         let sent = request.send().await;
         sent.map(|_| ()).map_err(DeadLetterError::of)
     }

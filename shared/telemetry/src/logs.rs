@@ -109,7 +109,11 @@ mod tests {
         assert!(enables(Some("DEBUG"), "brand", Level::DEBUG));
         assert!(enables(Some("FATAL"), "brand", Level::ERROR));
         assert!(!enables(Some("FATAL"), "brand", Level::WARN));
-        assert!(enables(Some("info,brand=trace"), "brand::sqs", Level::TRACE));
+        assert!(enables(
+            Some("info,brand=trace"),
+            "brand::sqs",
+            Level::TRACE
+        ));
         assert!(!enables(Some("info,brand=trace"), "cms", Level::DEBUG));
     }
 

@@ -118,7 +118,10 @@ impl fmt::Display for TraceContext {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (trace_id, parent_id) = (self.trace_id, self.parent_id);
         let sampled = u8::from(self.sampled);
-        write!(formatter, "00-{trace_id:032x}-{parent_id:016x}-{sampled:02x}")
+        write!(
+            formatter,
+            "00-{trace_id:032x}-{parent_id:016x}-{sampled:02x}"
+        )
     }
 }
 
@@ -178,7 +181,9 @@ impl Trace {
     /// What goes along as `traceparent`. Where spans are exported, the current one is the parent.
     #[must_use]
     pub fn traceparent(&self) -> String {
-        exported(&Span::current()).unwrap_or(self.context).to_string()
+        exported(&Span::current())
+            .unwrap_or(self.context)
+            .to_string()
     }
 
     /// What goes along as SQS's `AWSTraceHeader`: Lambda's own, or the same as `traceparent` in that form.

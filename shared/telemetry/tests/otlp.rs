@@ -4,6 +4,7 @@
 
 use std::{
     env,
+    fmt::Write as _,
     io::{Read, Write},
     net::TcpListener,
     process::Command,
@@ -119,5 +120,9 @@ fn the_request_continues_its_clients_trace_and_the_message_is_linked_to_the_requ
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

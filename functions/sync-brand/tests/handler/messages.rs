@@ -44,6 +44,19 @@ async fn one_bad_message_harms_no_other() {
 }
 
 #[tokio::test]
+async fn a_parked_message_stays_in_the_trace_that_it_was_sent_in() {
+    let world = World::new("");
+    let response = world.handler.handle(received(1), None).await;
+    assert_eq!(failures(&response), [""; 0]);
+    assert_eq!(world.parked().len(), 1, "its brand is not there");
+    let traces = world.queues.traces.lock().unwrap().clone();
+    assert_eq!(
+        traces,
+        [Some("0af7651916cd43dd8448eb211c80319c".to_owned())]
+    );
+}
+
+#[tokio::test]
 async fn a_message_that_cannot_be_parked_is_not_acknowledged() {
     let queues = Queues {
         dead_letters_away: true,

@@ -10,6 +10,7 @@ use brand::{Brand, BrandId, BrandName, BrandStore, MemoryBrandStore, MemoryBrand
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
 use sync_brand::{App, Messages, MessagesError, SyncBrand, run_id};
+use telemetry::Trace;
 use workflow::{Engine, Journal, MemoryJournal, Run};
 
 pub(crate) const ONE: &str = include_str!("../../../../events/sqs-brand-created.json");
@@ -25,6 +26,8 @@ pub(crate) struct Queues {
     pub(crate) parked: Arc<Mutex<Vec<(String, String, String)>>>,
     pub(crate) postponed: Arc<Mutex<Vec<(String, Duration)>>>,
     pub(crate) sent_anew: Arc<Mutex<Vec<(String, Duration)>>>,
+    /// The traces of what was parked or sent anew.
+    pub(crate) traces: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 impl Messages for Queues {
@@ -38,6 +41,10 @@ impl Messages for Queues {
             letter.reason.to_owned(),
         );
         self.parked.lock().unwrap().push(parked);
+        self.traces
+            .lock()
+            .unwrap()
+            .push(letter.trace.map(Trace::id));
         Ok(())
     }
 
@@ -49,7 +56,13 @@ impl Messages for Queues {
         Ok(())
     }
 
-    async fn send_anew(&self, body: &str, wait: Duration) -> Result<(), MessagesError> {
+    async fn send_anew(
+        &self,
+        body: &str,
+        trace: Option<&Trace>,
+        wait: Duration,
+    ) -> Result<(), MessagesError> {
+        self.traces.lock().unwrap().push(trace.map(Trace::id));
         self.sent_anew.lock().unwrap().push((body.to_owned(), wait));
         Ok(())
     }
@@ -86,10 +99,7 @@ impl<C: Cms + Clone + 'static> World<C> {
         let journal = Arc::new(MemoryJournal::new(move |writes: &[_]| {
             written_to.transact(writes)
         }));
-        let app = App {
-            brands: brands.clone(),
-            cms: cms.clone(),
-        };
+        let app = App::new(brands.clone(), cms.clone());
         let handler = SyncBrand::new(
             Engine::new(journal.clone()),
             app,
