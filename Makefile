@@ -20,7 +20,7 @@ SEED ?=
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test client openapi chaos lint fmt ci stop clean
+.PHONY: help run admin redrive test client openapi chaos load lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ openapi: ## try the API against its OpenAPI document, with schemathesis
 
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
 	@$(CHAOS) --brands $(BRANDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
+	@$(LOCAL) exec --with-tests -- target/lambda/load/bootstrap --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),20)
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup

@@ -48,13 +48,11 @@ class Detour:
             "BrandEventsMaxReceives": "3",
         }
 
-    def coordinates(self, state: Path, client: deploy.Client, outputs: dict[str, str]) -> dict[str, str]:
+    def coordinates(self) -> dict[str, str]:
         """What the test needs to know beside the stack's own coordinates."""
         return {
             "FAULTY_AWS_ADDRESS": f"127.0.0.1:{self.aws_port}",
             "FAULTY_CMS_ADDRESS": f"127.0.0.1:{self.cms_port}",
-            "FUNCTIONS_FOLDER": str(state),
-            "FUNCTIONS_CODE": json.dumps(deploy.code_digests(client, outputs)),
         }
 
 
@@ -130,7 +128,9 @@ def started(port: int, cms_address: str, state: Path, logs: Path, detour: Detour
             client = deploy.clients(endpoint)
             parameters = {"CmsUrl": cms_url, "CmsApiKey": cms_api_key} | (detour.parameters() if detour else {})
             outputs = deploy.deploy(client, parameters, emulator)
-        beside = detour.coordinates(state, client, outputs) if detour else {}
+        # By these a function's processes are told from others.
+        beside = {"FUNCTIONS_FOLDER": str(state), "FUNCTIONS_CODE": json.dumps(deploy.code_digests(client, outputs))}
+        beside |= detour.coordinates() if detour else {}
         yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client, beside)
 
 
