@@ -8,6 +8,7 @@ TESTS := $(if $(shell command -v cargo-nextest),\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
 DOC_TESTS := cargo test --workspace --all-features --doc
 CLIENT_TEST := python3 tests/js-sdk/run.py
+INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
 # Stands last: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
 
@@ -17,13 +18,21 @@ BRANDS ?= 500
 SECONDS ?= 90
 SEED ?=
 
+# Where to deploy to: aws, or local, which is what `make run` started; and the stack, where it is not the one of samconfig.toml.
+TO ?= aws
+STACK ?=
+DEPLOY = $(PYTHON) infra/deploy --to "$(TO)" --stack "$(STACK)"
+PARAMETERS ?=
+RELEASE ?=
+CONFIRM ?=
+
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test client openapi chaos load lint fmt ci stop clean
+.PHONY: help run admin redrive test client openapi test-infra chaos load deploy update releases rollback delete lint fmt ci stop clean
 
 help: ## say what there is to do
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-17s%s\n", $$1, $$2 }'
 
 run: ## start the application on this machine, create a brand, show how it reaches the CMS; until Ctrl-C
 	@$(LOCAL) run
@@ -35,7 +44,7 @@ redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked even
 	@$(LOCAL) operate -- redrive $(ARGS)
 
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
-	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(OPENAPI_TEST)'
+	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
 	@$(CHAOS) --brands 80 --seconds 15
 
 client: ## try the API with Medusa's own client (Node.js 20 or newer)
@@ -44,11 +53,28 @@ client: ## try the API with Medusa's own client (Node.js 20 or newer)
 openapi: ## try the API against its OpenAPI document, with schemathesis
 	@$(LOCAL) exec -- $(OPENAPI_TEST)
 
+test-infra: ## deploy, update, roll back and delete on the emulator; check the template and its policies
+	@$(LOCAL) exec -- $(INFRA_TEST)
+
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
 	@$(CHAOS) --brands $(BRANDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
 	@$(LOCAL) exec --with-tests -- target/lambda/load/bootstrap --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),20)
+
+deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator
+	@$(DEPLOY) deploy $(PARAMETERS)
+
+update: deploy ## the same
+
+releases: ## list what was deployed
+	@$(DEPLOY) releases
+
+rollback: ## RELEASE=… deploys that release again, without a build; PARAMETERS as above
+	@$(DEPLOY) rollback "$(RELEASE)" $(PARAMETERS)
+
+delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tables and the releases
+	@$(DEPLOY) delete --confirm "$(CONFIRM)"
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup

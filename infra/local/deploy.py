@@ -21,6 +21,8 @@ from project import TEMPLATE, Problem
 
 STACK = "brand-sync"
 BUCKET = "brand-sync-artifacts"
+# Parameters that leave out what the emulator lacks: it has no TLS, and takes the limit for a text.
+WITHOUT = {"QueuesRequireTls": "false", "SyncBrandMaximumConcurrency": "0"}
 
 Client = Callable[[str], Any]
 
@@ -45,7 +47,7 @@ def _create(client: Client, parameters: Mapping[str, str], emulator: Process) ->
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateBody=_package(client("s3")),
+        TemplateURL=_package(client("s3")),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -93,7 +95,10 @@ def code_digests(client: Client, outputs: Mapping[str, str]) -> dict[str, str]:
 
 
 def _package(s3: Any) -> str:
-    """Uploads each CodeUri's folder as a zip and returns the template that names the zips."""
+    """Uploads each CodeUri's folder as a zip, and the template that names the zips, and returns where that is.
+
+    It is longer than what CloudFormation takes in a request.
+    """
     s3.create_bucket(Bucket=BUCKET)
 
     def upload(code_uri: "re.Match[str]") -> str:
@@ -102,7 +107,9 @@ def _package(s3: Any) -> str:
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return f"CodeUri: s3://{BUCKET}/{key}"
 
-    return re.sub(r"CodeUri: (\S+)", upload, TEMPLATE.read_text())
+    template = re.sub(r"CodeUri: (\S+)", upload, TEMPLATE.read_text())
+    s3.put_object(Bucket=BUCKET, Key=TEMPLATE.name, Body=template.encode())
+    return f"{s3.meta.endpoint_url}/{BUCKET}/{TEMPLATE.name}"
 
 
 def _zip(folder: Path) -> bytes:

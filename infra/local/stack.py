@@ -126,7 +126,8 @@ def started(port: int, cms_address: str, state: Path, logs: Path, detour: Detour
             await_that(lambda: get(f"{cms_url}/brands"), "the stub CMS is ready", 10, cms)
         with phase("deploy", "infra/template.yaml"):
             client = deploy.clients(endpoint)
-            parameters = {"CmsUrl": cms_url, "CmsApiKey": cms_api_key} | (detour.parameters() if detour else {})
+            parameters = {"CmsUrl": cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT
+            parameters |= detour.parameters() if detour else {}
             outputs = deploy.deploy(client, parameters, emulator)
         # By these a function's processes are told from others.
         beside = {"FUNCTIONS_FOLDER": str(state), "FUNCTIONS_CODE": json.dumps(deploy.code_digests(client, outputs))}

@@ -1,0 +1,78 @@
+"""Deploying to AWS, with the SAM command line.
+
+python3 infra/deploy deploy [--code FOLDER] [NAME=VALUE...]
+                                   build the functions and deploy them, or update what is deployed; the template's
+                                   parameters as NAME=VALUE, and the CMS's API key in the variable CMS_API_KEY
+python3 infra/deploy releases      what was deployed, newest first
+python3 infra/deploy rollback ID [NAME=VALUE...]
+                                   deploy that release again without building, as it was but for the parameters
+python3 infra/deploy delete [--confirm STACK]
+                                   delete the stack; the tables and the releases are kept
+
+Before the command: --to aws (as it is where it is left out) or --to local, the emulator at LOCAL_PORT; --stack NAME.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import environment
+import tools
+from project import Problem
+
+
+def main() -> int:
+    """Returns the exit status."""
+    try:
+        _command(_arguments())
+    except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="infra/deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [--to aws|local] [--stack NAME] COMMAND",
+    )
+    parser.add_argument("--to", choices=("aws", "local"), default="aws", help=argparse.SUPPRESS)
+    parser.add_argument("--stack", default="", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
+    deploy = commands.add_parser("deploy")
+    deploy.add_argument("--code", type=Path, help="deploy what was built there, one folder for each function")
+    deploy.add_argument("settings", nargs="*", metavar="NAME=VALUE")
+    commands.add_parser("releases")
+    rollback = commands.add_parser("rollback")
+    rollback.add_argument("release", nargs="?", default="", metavar="ID")
+    rollback.add_argument("settings", nargs="*", metavar="NAME=VALUE")
+    commands.add_parser("delete").add_argument("--confirm", default="", metavar="STACK")
+    return parser.parse_args()
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    if not tools.entered():
+        tools.prepare()
+        tools.enter()
+    if arguments.to == "local":
+        environment.isolate()
+    tools.use()
+
+    # These need what only the tools' virtual environment holds.
+    import stacks
+    import steps
+
+    target = stacks.Target.of(arguments.to, arguments.stack)
+    match arguments.command:
+        case "deploy":
+            steps.deploy(target, arguments.settings, arguments.code)
+        case "releases":
+            steps.show_releases(target)
+        case "rollback":
+            steps.roll_back(target, arguments.release, arguments.settings)
+        case "delete":
+            steps.delete(target, arguments.confirm)

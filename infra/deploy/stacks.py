@@ -1,0 +1,106 @@
+"""The stack on AWS or on the emulator: where it is, and what it says of itself."""
+
+import os
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from project import ROOT, Problem
+
+SAMCONFIG = ROOT / "infra" / "samconfig.toml"
+
+Client = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What CloudFormation tells of a stack that is there."""
+
+    status: str
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to deploy to: an account, a region, a stack's name, and the section of samconfig.toml."""
+
+    section: str
+    stack: str
+    account: str
+    region: str
+    client: Client
+    overrides: list[str]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the emulator."""
+        return self.section == "local"
+
+    @classmethod
+    def of(cls, to: str, stack: str) -> "Target":
+        """Finds out whose account it is; a problem where nobody says."""
+        if to == "local":
+            os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{os.environ.get('LOCAL_PORT', '4566')}"
+            os.environ["SAM_CLI_POLL_DELAY"] = "0.2"
+        section = "local" if to == "local" else "default"
+        configured = tomllib.loads(SAMCONFIG.read_text())[section]["deploy"]["parameters"]
+        session = boto3.Session()
+        if not session.region_name:
+            raise Problem("no region: AWS_REGION=eu-central-1 make deploy, or one in the profile (AWS_PROFILE=…)")
+        os.environ["AWS_DEFAULT_REGION"] = session.region_name  # for SAM
+        config = Config(retries={"mode": "standard"})
+
+        def client(service: Any) -> Any:
+            return session.client(service, config=config)
+
+        try:
+            account = client("sts").get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            hint = (
+                "start an emulator with `make run`"
+                if to == "local"
+                else "sign in with `aws sso login`, or set AWS_PROFILE"
+            )
+            raise Problem(f"nobody says which account this is: {hint} ({error})") from error
+        name = stack or configured["stack_name"]
+        return cls(section, name, account, session.region_name, client, configured.get("parameter_overrides", []))
+
+    def __str__(self) -> str:
+        endpoint = f", {os.environ['AWS_ENDPOINT_URL']}" if "AWS_ENDPOINT_URL" in os.environ else ""
+        return f"{self.stack} (account {self.account}, region {self.region}{endpoint})"
+
+    def find(self) -> Stack | None:
+        """The stack, if there is one."""
+        try:
+            found = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise Problem(f"{self}: {error}") from error
+        except BotoCoreError as error:
+            raise Problem(f"{self}: {error}") from error
+        return Stack(
+            found["StackStatus"],
+            {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])},
+            {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
+        )
+
+    def ready(self) -> Stack | None:
+        """The stack, if there is one; a problem if it cannot be deployed to as it is."""
+        found = self.find()
+        if found and found.status.endswith("_IN_PROGRESS"):
+            raise Problem(f"{self} is {found.status}: wait until that has ended")
+        if found and found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"):
+            raise Problem(f"{self} is {found.status}, nothing can be deployed to it: make delete, then once more")
+        if found and found.status == "UPDATE_ROLLBACK_FAILED":
+            raise Problem(
+                f"{self} is {found.status}: mend what its events name, then\n"
+                f"  aws cloudformation continue-update-rollback --stack-name {self.stack}"
+            )
+        return found

@@ -1,0 +1,119 @@
+"""What the commands do, step by step."""
+
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import binaries
+import build
+import sam
+import settings
+from progress import phase, timings
+from project import ROOT, TARGET, TEMPLATE, Problem
+from releases import Release, Releases, id_of
+from stacks import Target
+
+
+def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
+    """Builds and deploys; what is deployed already is left as it is."""
+    stack = target.ready()
+    wanted = settings.settled(TEMPLATE.read_text(), stack, target.overrides, overrides)
+    key = settings.api_key(stack)
+    architecture = wanted["Architecture"]
+    if not code:
+        code = TARGET / "lambda" if target.is_local else binaries.BUILT
+        with phase("build", f"the functions, for {'this machine' if target.is_local else architecture}"):
+            build.build() if target.is_local else binaries.build(architecture)
+    if not target.is_local:
+        binaries.check(code, architecture)
+    releases = Releases(target)
+    with phase("package", f"{code}, to the bucket {releases.bucket}"):
+        releases.prepare()
+        template = sam.package(target, releases, code)
+    release = Release(id_of(template, wanted), _now(), _commit(), wanted, template)
+    _deploy(target, releases, release, {settings.API_KEY: key} if key else {})
+
+
+def roll_back(target: Target, id: str, overrides: Sequence[str]) -> None:
+    """Deploys a release again, with the parameters that it had, but for the overrides; secrets stay as they are."""
+    releases = Releases(target)
+    release = releases.get(id)
+    if not target.ready():
+        raise Problem(f"{target} is not there: make deploy")
+    if overrides:
+        wanted = settings.settled(
+            release.template, None, [f"{name}={value}" for name, value in release.settings.items()], overrides
+        )
+        release = replace(release, id=id_of(release.template, wanted), made_at=_now(), settings=wanted)
+    _deploy(target, releases, release, {})
+
+
+def _deploy(target: Target, releases: Releases, release: Release, secrets: dict[str, str]) -> None:
+    with phase("deploy", f"release {release.id} to {target}"):
+        sam.deploy(target, releases, release, secrets)
+    releases.keep(release)
+    print(f"release {release.id} is deployed. {timings()}")
+
+
+def show_releases(target: Target) -> None:
+    """Prints the releases, and which one is deployed."""
+    stack = target.find()
+    deployed = stack.parameters.get(settings.RELEASE) if stack else None
+    for release in Releases(target).all():
+        mark = "  <- deployed" if release.id == deployed else ""
+        print(f"{release.id}  {release.made_at}  {release.commit}{mark}")
+
+
+def delete(target: Target, confirmed: str) -> None:
+    """Deletes the stack and tells what is kept."""
+    if not target.find():
+        raise Problem(f"{target} is not there")
+    if confirmed != target.stack:
+        raise Problem(f"this deletes {target}: make delete CONFIRM={target.stack}")
+    tables = _tables(target)
+    with phase("delete", str(target)):
+        status = _delete(target)
+    if status != "DELETE_COMPLETE":
+        raise Problem(f"{target} is {status}: see above; mend that, then make delete once more")
+    names = target.client("dynamodb").get_paginator("list_tables").paginate()
+    kept = sorted(tables & {name for page in names for name in page["TableNames"]})
+    print("\n  ".join(["kept:", *kept, f"the releases, in the bucket {Releases(target).bucket}"]))
+
+
+def _tables(target: Target) -> set[str]:
+    pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=target.stack)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return {one["PhysicalResourceId"] for one in resources if one["ResourceType"] == "AWS::DynamoDB::Table"}
+
+
+def _delete(target: Target) -> str:
+    """Deletes the stack, telling what becomes of its resources, and answers its last status."""
+    cloudformation = target.client("cloudformation")
+    start, told = datetime.now(UTC), set()
+    id = cloudformation.describe_stacks(StackName=target.stack)["Stacks"][0]["StackId"]  # its name ends with it
+    cloudformation.delete_stack(StackName=target.stack)
+    status = "DELETE_IN_PROGRESS"
+    while status == "DELETE_IN_PROGRESS":
+        time.sleep(0.2 if target.is_local else 3)
+        status = cloudformation.describe_stacks(StackName=id)["Stacks"][0]["StackStatus"]
+        for event in reversed(cloudformation.describe_stack_events(StackName=id)["StackEvents"]):
+            if event["Timestamp"] >= start and event["EventId"] not in told:
+                told.add(event["EventId"])
+                if event["ResourceStatus"] in ("DELETE_COMPLETE", "DELETE_SKIPPED", "DELETE_FAILED"):
+                    reason = event.get("ResourceStatusReason", "")
+                    print(f"  {event['ResourceStatus']:<16} {event['LogicalResourceId']} {reason}".rstrip(), flush=True)
+    return str(status)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _commit() -> str:
+    """What is checked out, as people find it again."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip() or "no commit"

@@ -1,0 +1,155 @@
+"""A stack of the tests' own on the emulator, deployed by what `make deploy` runs, and what there is of it."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from template import ROOT
+
+import operate  # infra/local's: found by `template`
+
+API_KEY = f"key-{secrets.token_hex(8)}"
+LAMBDA = ROOT / "target" / "lambda"
+
+
+def code(folder: Path, changed: Iterable[str] = ()) -> Path:
+    """The functions that the emulator's stack has, without what debuggers need; the changed ones as another build."""
+    for path in sorted((ROOT / "functions").glob("*/Cargo.toml")):
+        name = path.parent.name
+        executable = folder / name / "bootstrap"
+        executable.parent.mkdir(parents=True)
+        if subprocess.run(["strip", "-o", executable, LAMBDA / name / "bootstrap"]).returncode:
+            shutil.copy2(LAMBDA / name / "bootstrap", executable)
+        if name in changed:
+            with executable.open("ab") as file:
+                file.write(b"another build")  # which no loader looks at
+    return folder
+
+
+class Deployment:
+    """A stack, by its name."""
+
+    def __init__(self, stack: str) -> None:
+        self.stack = stack
+        self.endpoint = os.environ["AWS_ENDPOINT_URL"]
+        self._token = ""
+
+    def run(self, *arguments: str, status: int = 0, api_key: str = API_KEY) -> str:
+        """Runs infra/deploy and answers all that it says; fails where its status is another."""
+        port = self.endpoint.rpartition(":")[2]
+        environment = os.environ | {"LOCAL_PORT": port, "CMS_API_KEY": api_key}
+        command = [sys.executable, "infra/deploy", "--to", "local", "--stack", self.stack, *arguments]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        print(f"    {' '.join(command[3:])}: status {done.returncode}", flush=True)
+        if done.returncode != status:
+            raise AssertionError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def deploy(self, folder: Path, *parameters: str, **more: Any) -> str:
+        """Deploys the code, and answers all that was said."""
+        return self.run("deploy", "--code", str(folder), *parameters, **more)
+
+    def release(self) -> str:
+        """The release that is deployed."""
+        parameters = self._described()["Parameters"]
+        return str(next(one["ParameterValue"] for one in parameters if one["ParameterKey"] == "Release"))
+
+    def outputs(self) -> dict[str, str]:
+        return {one["OutputKey"]: one["OutputValue"] for one in self._described()["Outputs"]}
+
+    def _described(self) -> dict[str, Any]:
+        stack: dict[str, Any] = client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
+        return stack
+
+    def live(self, function: str) -> dict[str, Any]:
+        """The version of a function that answers, by the function's output."""
+        name = self.outputs()[f"{function}FunctionName"]
+        version: dict[str, Any] = client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
+        return version
+
+    def request(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Asks the API, as an administrator."""
+        if not self._token:
+            email, password = "admin@example.com", secrets.token_urlsafe(24)
+            operate.create_admin(self.endpoint, self.outputs(), email, password)
+            status, answer = self._send("POST", "/auth/user/emailpass", {"email": email, "password": password})
+            assert status == 200, answer
+            self._token = answer["token"]
+        return self._send(method, path, body)
+
+    def _send(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        url = f"{self.endpoint}/_aws/execute-api/{self.outputs()['ApiId']}{path}"
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(url, data, headers, method=method), timeout=30
+            ) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(errors="replace")
+
+    def resources(self) -> set[str]:
+        """Whatever there is of the stack, as each service itself tells."""
+        found = {f"{kind} {name}" for kind, names in _LISTED.items() for name in names()}
+        return {one for one in found if self.stack in one}
+
+
+def client(service: Any) -> Any:
+    """A client of the emulator's."""
+    return boto3.client(service)
+
+
+def _names(service: str, operation: str, key: str, name: str) -> Callable[[], list[str]]:
+    def names() -> list[str]:
+        of_service = client(service)
+        if of_service.can_paginate(operation):
+            pages = of_service.get_paginator(operation).paginate()
+        else:
+            pages = [getattr(of_service, operation)()]
+        found = [one for page in pages for one in page.get(key, [])]
+        return [one[name] if isinstance(one, dict) else one for one in found]
+
+    return names
+
+
+_LISTED: dict[str, Callable[[], list[str]]] = {
+    "alarm": _names("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    "api": _names("apigatewayv2", "get_apis", "Items", "Name"),
+    "dashboard": _names("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
+    "event source mapping": _names("lambda", "list_event_source_mappings", "EventSourceMappings", "FunctionArn"),
+    "function": _names("lambda", "list_functions", "Functions", "FunctionName"),
+    "log group": _names("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "queue": _names("sqs", "list_queues", "QueueUrls", ""),
+    "role": _names("iam", "list_roles", "Roles", "RoleName"),
+    "schedule": _names("scheduler", "list_schedules", "Schedules", "Name"),
+    "secret": _names("secretsmanager", "list_secrets", "SecretList", "Name"),
+    "stack": _names("cloudformation", "list_stacks", "StackSummaries", "StackName"),
+    "subscription": _names("sns", "list_subscriptions", "Subscriptions", "TopicArn"),
+    "table": _names("dynamodb", "list_tables", "TableNames", ""),
+    "topic": _names("sns", "list_topics", "Topics", "TopicArn"),
+}
+
+
+def folder() -> "tempfile.TemporaryDirectory[str]":
+    """Where a test's code is laid out."""
+    return tempfile.TemporaryDirectory(prefix="code-", dir=ROOT / "target")

@@ -1,0 +1,52 @@
+"""The template as its tests read it: as it is written, and as SAM makes CloudFormation's of it."""
+
+import copy
+import json
+import logging
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from cfnlint.decode import cfn_yaml
+from samtranslator.translator.transform import transform
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT / "infra" / "deploy"), str(ROOT / "infra" / "local")]  # what is tested, and what it needs
+
+logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it warns of the metrics that AWS has of it
+
+Template = dict[str, Any]
+Resource = dict[str, Any]
+
+
+class _NoManagedPolicies:
+    """SAM asks for the ARNs of managed policies by name; here none is named."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+def written() -> Template:
+    """As it is written, its functions (!Ref, !GetAtt …) in their long form."""
+    template: Template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra" / "template.yaml"))))
+    return template
+
+
+def transformed(**parameters: str) -> Template:
+    """As CloudFormation gets it. The parameters are those that SAM looks at."""
+    template = written()
+    for name, value in parameters.items():
+        template["Parameters"][name]["Default"] = value
+    for resource in of_type(template, "AWS::Serverless::Function").values():
+        name = re.sub(r"\W", "", resource["Properties"]["CodeUri"])
+        resource["Properties"]["CodeUri"] = f"s3://code/{name}"  # as it is once it is packaged
+    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # SAM wants to know for which it is
+    made: Template = transform(copy.deepcopy(template), {}, _NoManagedPolicies())
+    return made
+
+
+def of_type(template: Template, *types: str) -> dict[str, Resource]:
+    """Its resources of these types, by logical id."""
+    return {id: resource for id, resource in template["Resources"].items() if resource["Type"] in types}

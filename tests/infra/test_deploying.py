@@ -1,0 +1,155 @@
+"""Deploying, updating, rolling back and deleting, on the emulator, by what `make deploy` runs.
+
+python3 infra/local exec -- python3 -m unittest discover --start-directory tests/infra
+"""
+
+import json
+import os
+import unittest
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from deployment import API_KEY, Deployment, client, code, folder
+
+
+@unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
+class ADeployment(unittest.TestCase):
+    """One stack, which each test brings to where it begins."""
+
+    stack: Deployment
+    first: Path
+    second: Path
+    said: str
+    release: str
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        place = folder()
+        cls.addClassCleanup(place.cleanup)
+        cls.first = code(Path(place.name) / "first")
+        cls.second = code(Path(place.name) / "second", changed=["create-brand"])
+        cls.stack = Deployment("tried-updating")
+        cls.said = cls.stack.deploy(cls.first)
+        cls.release = cls.stack.release()
+
+    def setUp(self) -> None:
+        if self.stack.release() != self.release:
+            self.stack.run("rollback", self.release)
+
+    def test_of_the_same_once_more_changes_nothing(self) -> None:
+        before = self.history()
+        said = self.stack.deploy(self.first, api_key="")
+        self.assertIn("No changes to deploy", said)
+        self.assertEqual(self.history(), before)
+        self.assertEqual(self.stack.release(), self.release)
+
+    def test_of_changed_code_has_it_answer_and_keeps_the_brands(self) -> None:
+        kept = self.created("Kept")
+        old, others = self.stack.live("CreateBrand"), self.stack.live("QueryBrands")
+        self.stack.deploy(self.second, api_key="")
+        new = self.stack.live("CreateBrand")
+        self.assertNotEqual(new["CodeSha256"], old["CodeSha256"])
+        self.assertNotEqual(new["Version"], old["Version"])
+        self.assertEqual(self.stack.live("QueryBrands")["CodeSha256"], others["CodeSha256"])
+        self.assertEqual(self.stack.request("GET", f"/admin/brands/{kept}")[0], 200)
+        self.created("New")
+
+    def test_rolled_back_answers_as_before_without_a_build_and_keeps_the_brands(self) -> None:
+        old = self.stack.live("CreateBrand")
+        self.stack.deploy(self.second, "LogLevel=debug", api_key="")
+        kept, spoiled = self.created("Kept"), self.stack.live("CreateBrand")
+        self.assertNotEqual(spoiled["CodeSha256"], old["CodeSha256"])
+        said = self.stack.run("rollback", self.release, api_key="")
+        self.assertNotIn("build:", said)
+        new = self.stack.live("CreateBrand")
+        self.assertEqual(new["CodeSha256"], old["CodeSha256"])
+        self.assertEqual(new["Environment"]["Variables"]["RUST_LOG"], "info")
+        self.assertEqual(self.stack.request("GET", f"/admin/brands/{kept}")[0], 200)
+        self.created("New")
+        self.stack.run("rollback", self.release, "LogLevel=error", api_key="")
+        self.assertEqual(self.stack.live("CreateBrand")["Environment"]["Variables"]["RUST_LOG"], "error")
+        self.assertNotEqual(self.stack.release(), self.release)
+        self.stack.run("rollback", self.release, api_key="")
+        [deployed] = [line for line in self.stack.run("releases").splitlines() if "deployed" in line]
+        self.assertTrue(deployed.startswith(self.release), deployed)
+
+    def test_of_another_parameter_has_it_reach_the_functions_that_answer(self) -> None:
+        self.stack.deploy(self.first, "LogLevel=warn", api_key="")
+        for function in ("CreateBrand", "SyncBrand", "RepublishBrands"):
+            variables = self.stack.live(function)["Environment"]["Variables"]
+            self.assertEqual(variables["RUST_LOG"], "warn", function)
+
+    def test_shows_and_keeps_the_api_key_nowhere_but_in_its_secret(self) -> None:
+        self.assertNotIn(API_KEY, self.said)
+        self.assertIn(self.release, self.said)
+        s3 = client("s3")
+        [bucket] = [one["Name"] for one in s3.list_buckets()["Buckets"] if "releases" in one["Name"]]
+        texts = 0
+        for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+            if "/code/" not in found["Key"]:
+                texts += 1
+                self.assertNotIn(API_KEY.encode(), s3.get_object(Bucket=bucket, Key=found["Key"])["Body"].read())
+        self.assertGreaterEqual(texts, 2)
+        secrets = client("secretsmanager")
+        [id] = [one["ARN"] for one in secrets.list_secrets()["SecretList"] if "tried-updating-CmsApiKey" in one["Name"]]
+        self.assertEqual(secrets.get_secret_value(SecretId=id)["SecretString"], API_KEY)
+
+    def test_that_cannot_be_done_says_what_to_do(self) -> None:
+        releases = rf"(\n  [0-9a-f]{{12}} .*)*\n  {self.release} "
+        for arguments, expected in (
+            (["deploy", "--code", "target", "CmsURL=x"], "CmsURL: no parameter of the template"),
+            (["deploy", "--code", "target", "CmsApiKey=x"], "CMS_API_KEY in the environment"),
+            (["rollback", "0123"], f"there is no release '0123'{releases}"),
+            (["rollback"], f"make rollback RELEASE=…{releases}"),
+            (["delete"], "make delete CONFIRM=tried-updating"),
+        ):
+            with self.subTest(arguments):
+                self.assertRegex(self.stack.run(*arguments, status=1), expected)
+        said = Deployment("tried-without-key").deploy(self.first, status=1, api_key="")
+        self.assertIn("CMS_API_KEY is not set", said)
+
+    def created(self, name: str) -> str:
+        status, answer = self.stack.request("POST", "/admin/brands", {"name": name})
+        self.assertEqual(status, 200, answer)
+        id: str = answer["brand"]["id"]
+        return id
+
+    def history(self) -> list[str]:
+        events = client("cloudformation").describe_stack_events(StackName=self.stack.stack)["StackEvents"]
+        return [event["EventId"] for event in events]
+
+
+@unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
+class ADeletedStack(unittest.TestCase):
+    def test_leaves_the_three_tables_that_are_kept_and_nothing_else(self) -> None:
+        stack = Deployment("tried-deleting")
+        with folder() as place:
+            # As on AWS, but that nobody gets in without TLS: the emulator has none.
+            parameters = ["QueuesRequireTls=true", "DeletionProtection=true", "AlarmEmail=operator@example.com"]
+            stack.deploy(code(Path(place) / "code"), *parameters)
+        there, outputs = stack.resources(), stack.outputs()
+        kinds = {one.partition(" ")[0] for one in there}
+        self.assertGreaterEqual(len(kinds), 13, there)
+        self.assertEqual(len([one for one in there if one.startswith("function ")]), 7)
+
+        for queue in ("BrandEventsQueueUrl", "BrandEventsDeadLetterQueueUrl"):
+            with self.assertRaises(ClientError) as refused:
+                client("sqs").receive_message(QueueUrl=outputs[queue])
+            self.assertIn("AccessDenied", json.dumps(refused.exception.response))
+
+        said = stack.run("delete", "--confirm", "tried-deleting")
+        kept = {f"table {outputs[f'{table}TableName']}" for table in ("Brands", "WorkflowExecutions", "AdminUsers")}
+        left = {
+            one for one in stack.resources() if not one.startswith("stack ")
+        }  # CloudFormation tells of deleted ones, too
+        self.assertEqual(left, kept)
+        for table in kept:
+            name = table.removeprefix("table ")
+            self.assertIn(name, said)
+            with self.assertRaisesRegex(ClientError, "deletion protection"):
+                client("dynamodb").delete_table(TableName=name)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,172 @@
+"""What the template promises of every resource of a kind, now and when another is added."""
+
+import json
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from typing import Any
+
+import template
+from template import ROOT, of_type
+
+WRITTEN = template.written()
+FUNCTIONS = of_type(WRITTEN, "AWS::Serverless::Function")
+ALARMS = of_type(WRITTEN, "AWS::CloudWatch::Alarm")
+# Counts of the last minutes, which are no loss: neither kept nor recoverable nor protected.
+PASSING = {"SignInAttemptsTable"}
+
+
+def properties(id: str) -> dict[str, Any]:
+    found: dict[str, Any] = WRITTEN["Resources"][id]["Properties"]
+    return found
+
+
+class TheTemplate(unittest.TestCase):
+    def test_is_one_that_cfn_lint_has_nothing_to_say_about(self) -> None:
+        lint = [str(Path(sys.executable).parent / "cfn-lint"), str(ROOT / "infra" / "template.yaml")]
+        done = subprocess.run(lint, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_describes_each_parameter(self) -> None:
+        for name, parameter in WRITTEN["Parameters"].items():
+            self.assertGreater(len(parameter.get("Description", "")), 20, name)
+
+    def test_names_no_resource(self) -> None:
+        names = {
+            "FunctionName",
+            "TableName",
+            "QueueName",
+            "RoleName",
+            "TopicName",
+            "AlarmName",
+            "LogGroupName",
+            "DashboardName",
+        }
+        for id, resource in WRITTEN["Resources"].items():
+            if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping"):
+                self.assertFalse(names & resource.get("Properties", {}).keys(), id)
+
+
+class EachTable(unittest.TestCase):
+    def test_is_encrypted_and_where_it_is_no_passing_thing_recoverable_protected_and_kept(self) -> None:
+        tables = of_type(WRITTEN, "AWS::DynamoDB::Table")
+        self.assertGreaterEqual(len(tables), 4)
+        for id, table in tables.items():
+            self.assertIs(table["Properties"]["SSESpecification"]["SSEEnabled"], True, id)
+            if id in PASSING:
+                continue
+            recovery = table["Properties"]["PointInTimeRecoverySpecification"]
+            self.assertIs(recovery["PointInTimeRecoveryEnabled"], True, id)
+            self.assertEqual(table["Properties"]["DeletionProtectionEnabled"], {"Ref": "DeletionProtection"}, id)
+            # One that was never used, since the stack could not be made, is not kept.
+            self.assertEqual(table["DeletionPolicy"], "RetainExceptOnCreate", id)
+            self.assertEqual(table["UpdateReplacePolicy"], "Retain", id)
+
+
+class EachQueue(unittest.TestCase):
+    def test_is_encrypted_and_refuses_whoever_comes_without_tls(self) -> None:
+        policies = of_type(WRITTEN, "AWS::SQS::QueuePolicy").values()
+        for id, queue in of_type(WRITTEN, "AWS::SQS::Queue").items():
+            self.assertIs(queue["Properties"]["SqsManagedSseEnabled"], True, id)
+            mine = [policy["Properties"] for policy in policies if policy["Properties"]["Queues"] == [{"Ref": id}]]
+            [statement] = mine[0]["PolicyDocument"]["Statement"]
+            self.assertEqual(
+                (statement["Effect"], statement["Principal"], statement["Action"]), ("Deny", "*", "sqs:*"), id
+            )
+            self.assertEqual(statement["Resource"], {"Fn::GetAtt": [id, "Arn"]})
+            self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}}, id)
+
+
+class EachFunction(unittest.TestCase):
+    def test_has_a_folder_a_log_group_with_an_end_and_its_own_memory(self) -> None:
+        folders = {path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml")}
+        code = {function["Properties"]["CodeUri"].strip("/").rpartition("/")[2] for function in FUNCTIONS.values()}
+        self.assertEqual(code, folders)
+        for id, function in FUNCTIONS.items():
+            name = id.removesuffix("Function")
+            self.assertEqual(function["Properties"]["LoggingConfig"]["LogGroup"], {"Ref": f"{name}LogGroup"}, id)
+            self.assertEqual(function["Properties"]["MemorySize"], {"Ref": f"{name}Memory"}, id)
+        for id, group in of_type(WRITTEN, "AWS::Logs::LogGroup").items():
+            self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetentionDays"}, id)
+
+    def test_is_traced(self) -> None:
+        for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
+            self.assertEqual(function["Properties"]["TracingConfig"], {"Mode": "Active"}, id)
+
+    def test_is_invoked_by_its_alias_alone(self) -> None:
+        made = template.transformed()["Resources"]
+        aliases = {id for id, resource in made.items() if resource["Type"] == "AWS::Lambda::Alias"}
+        self.assertEqual(len(aliases), len(FUNCTIONS))
+        invoked = [
+            *((id, one["Properties"]["IntegrationUri"]) for id, one in made.items() if "Integration" in one["Type"]),
+            *(
+                (id, one["Properties"]["FunctionName"])
+                for id, one in made.items()
+                if one["Type"] == "AWS::Lambda::Permission"
+            ),
+            ("SyncBrandEventSource", made["SyncBrandEventSource"]["Properties"]["FunctionName"]),
+            ("RepublishBrandsSchedule", made["RepublishBrandsSchedule"]["Properties"]["Target"]["Arn"]),
+        ]
+        self.assertGreater(len(invoked), 10)
+        for id, target in invoked:
+            self.assertIn(target.get("Ref"), aliases, id)
+
+    def test_is_sent_back_to_its_old_version_when_its_errors_alarm_rings(self) -> None:
+        made = template.transformed(GradualDeployment="Canary10Percent5Minutes")
+        groups = of_type(made, "AWS::CodeDeploy::DeploymentGroup")
+        self.assertEqual(set(groups), {f"{id}DeploymentGroup" for id in FUNCTIONS})
+        for id, group in groups.items():
+            name = id.removesuffix("FunctionDeploymentGroup")
+            alarms = group["Properties"]["AlarmConfiguration"]["Alarms"]
+            self.assertIn({"Name": {"Ref": f"{name}ErrorsAlarm"}}, alarms)
+            self.assertEqual(group["Properties"]["AutoRollbackConfiguration"]["Enabled"], True)
+        for id, alias in of_type(made, "AWS::Lambda::Alias").items():
+            self.assertIn("CodeDeployLambdaAliasUpdate", alias["UpdatePolicy"], id)
+
+    def test_is_deployed_without_codedeploy_where_nothing_gradual_is_asked_for(self) -> None:
+        self.assertFalse(
+            of_type(template.transformed(), "AWS::CodeDeploy::DeploymentGroup", "AWS::CodeDeploy::Application")
+        )
+
+    def test_is_published_anew_with_another_release(self) -> None:
+        versions = [
+            set(of_type(template.transformed(Release=id), "AWS::Lambda::Version"))
+            for id in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
+        ]
+        self.assertFalse(versions[0] & versions[1])
+
+
+class EachAlarm(unittest.TestCase):
+    def test_tells_the_topic_and_says_how_to_read_missing_data(self) -> None:
+        for id, alarm in ALARMS.items():
+            self.assertEqual(alarm["Properties"]["AlarmActions"], [{"Ref": "AlarmTopic"}], id)
+            missing = "breaching" if id == "RepublishSilentAlarm" else "notBreaching"
+            self.assertEqual(alarm["Properties"]["TreatMissingData"], missing, id)
+
+    def test_is_explained_to_whoever_operates(self) -> None:
+        explained = (ROOT / "infra" / "OPERATIONS.md").read_text()
+        for id in ALARMS:
+            kind = id if not id.endswith(("ErrorsAlarm", "ThrottlesAlarm")) or id == "ApiServerErrorsAlarm" else ""
+            name = kind or ("…ErrorsAlarm" if id.endswith("ErrorsAlarm") else "…ThrottlesAlarm")
+            self.assertIn(f"`{name}`", explained)
+
+    def test_is_there_for_each_function(self) -> None:
+        for id in FUNCTIONS:
+            for kind, metric in (("ErrorsAlarm", "Errors"), ("ThrottlesAlarm", "Throttles")):
+                alarm = properties(f"{id.removesuffix('Function')}{kind}")
+                self.assertEqual((alarm["MetricName"], alarm["Dimensions"][0]["Value"]), (metric, {"Ref": id}))
+
+
+class TheDashboard(unittest.TestCase):
+    def test_is_json_that_names_only_resources_of_the_template(self) -> None:
+        body = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+        widgets = json.loads(body)["widgets"]
+        self.assertGreaterEqual(len(widgets), 9)
+        for part in body.split("${")[1:]:
+            id = part.partition("}")[0].partition(".")[0]
+            self.assertTrue(id in WRITTEN["Resources"] or id.startswith("AWS::"), id)
+
+
+if __name__ == "__main__":
+    unittest.main()
