@@ -3,7 +3,8 @@ PYTHON ?= python3
 LOCAL := $(PYTHON) infra/local
 
 # The tests that need the stack are ignored by a plain `cargo test`. nextest runs no doc tests.
-TESTS := $(if $(shell command -v cargo-nextest),\
+NEXTEST := $(shell command -v cargo-nextest)
+TESTS := $(if $(NEXTEST),\
 	cargo nextest run --workspace --all-features --run-ignored all,\
 	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored)
 DOC_TESTS := cargo test --workspace --all-features --doc
@@ -11,6 +12,14 @@ CLIENT_TEST := python3 tests/js-sdk/run.py
 INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
 # Stands last: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
+
+# What is tried beside `make test`'s stack, with nextest or without.
+JOURNEY := $(if $(NEXTEST),\
+	cargo nextest run --workspace --all-features --run-ignored all -E 'binary(journey)',\
+	cargo test --workspace --all-features --test journey -- --include-ignored)
+ON_LOCALSTACK := $(if $(NEXTEST),\
+	cargo nextest run --workspace --all-features --run-ignored only --no-fail-fast,\
+	cargo test --workspace --all-features --no-fail-fast --lib --bins --tests -- --ignored)
 
 # The fault test: cargo-lambda lays out every executable so.
 CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
@@ -29,13 +38,22 @@ CONFIRM ?=
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run admin redrive test client openapi test-infra chaos load deploy update releases rollback delete lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin redrive test test-watch test-localstack client openapi test-infra chaos load deploy update releases rollback delete lint fmt ci stop clean
 
 help: ## say what there is to do
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-17s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
 
 run: ## start the application on this machine, create a brand, show how it reaches the CMS; until Ctrl-C
 	@$(LOCAL) run
+
+watch: ## the same with `cargo lambda watch`: save a file, and the next request has the new code; STACK=localstack on LocalStack
+	@$(LOCAL) watch
+
+logs: ## FUNCTION=… follow what `make run` or `make watch` logs, in another terminal
+	@$(LOCAL) logs $(FUNCTION)
+
+invoke: ## FUNCTION=… EVENT=events/… invoke one function of `make watch`
+	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)"
 
 admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
 	@$(LOCAL) operate -- create-admin --email "$(EMAIL)"
@@ -46,6 +64,12 @@ redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked even
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
 	@$(LOCAL) exec --with-tests -- sh -ec '$(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
 	@$(CHAOS) --brands 80 --seconds 15
+
+test-watch: ## run the journey tests against functions under `cargo lambda watch`
+	@$(LOCAL) exec --with-tests --watched -- $(JOURNEY)
+
+test-localstack: ## run the system tests on LocalStack (Docker, or LOCALSTACK_WITHOUT_DOCKER=1), but for those of the emulator itself
+	@STACK=localstack $(LOCAL) exec --with-tests -- $(ON_LOCALSTACK)
 
 client: ## try the API with Medusa's own client (Node.js 20 or newer)
 	@$(LOCAL) exec -- $(CLIENT_TEST)
@@ -88,7 +112,7 @@ fmt: ## format the code
 ci: ## what must pass before a change is taken
 	@.ci/run
 
-stop: ## end what `make run` started
+stop: ## end what `make run` or `make watch` started
 	@$(LOCAL) stop
 
 clean: ## stop, and remove everything that was built or set up

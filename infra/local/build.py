@@ -5,9 +5,11 @@ from project import TARGET, Problem
 
 CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
 OPERATE = TARGET / "lambda" / "operate" / "bootstrap"
+BRIDGE = TARGET / "lambda" / "bridge" / "bootstrap"
 
-# All in one call, so that each dependency is built once, with one set of features.
-_PACKAGES = (
+# As `cargo lambda watch` and the tests ask for it: each dependency is built once, with one set of features.
+FEATURES = ("--all-features",)
+_NAMES = (
     "api-root",
     "change-brand",
     "create-brand",
@@ -15,14 +17,12 @@ _PACKAGES = (
     "republish-brands",
     "sign-in",
     "sync-brand",
+    "bridge",
+    "cms-stub",
     "operate",
-    "cms",
 )
-_EXECUTABLES = (*(word for package in _PACKAGES for word in ("--package", package)), "--features", "cms/server")
-
-# With the features that the tests ask of the dependencies (tokio/test-util, say), so that cargo finds all of it built
-# when it runs the tests. Else a quarter of the dependencies is built twice.
-_EXECUTABLES_AND_TESTS = ("--workspace", "--all-features", "--bins", "--tests")
+_EXECUTABLES = (*FEATURES, *(word for name in _NAMES for word in ("--bin", name)))
+_EXECUTABLES_AND_TESTS = ("--workspace", *FEATURES, "--bins", "--tests")
 
 
 def build(with_tests: bool = False) -> None:

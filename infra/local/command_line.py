@@ -3,13 +3,18 @@
 python3 infra/local setup               make the virtual environment with the tools
 python3 infra/local build               build the functions and the stub CMS
 python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
-python3 infra/local exec [--with-tests] [--faulty] -- COMMAND...
+python3 infra/local watch [--once]      the same, with the functions under `cargo lambda watch`
+python3 infra/local logs [FUNCTION]     follow what the functions of a `run` or `watch` log, or one of them
+python3 infra/local invoke FUNCTION EVENT
+                                        invoke a function of a `watch` with the event in a file
+python3 infra/local exec [--with-tests] [--faulty] [--watched] -- COMMAND...
                                         run a command against a stack of its own, on free ports; with --faulty its
-                                        functions find AWS and the CMS only through the command
-python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` started
+                                        functions find AWS and the CMS only through the command; with --watched
+                                        `cargo lambda watch` runs them
+python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` or `watch` started
 python3 infra/local operate -- ARGUMENTS...
-                                        what an operator does by hand, on what `run` started: create-admin, say
-python3 infra/local stop                end a `run` that was left behind
+                                        what an operator does by hand, on that: create-admin, say
+python3 infra/local stop                end a `run` or `watch` that was left behind
 python3 infra/local clean               stop, and remove the environment and the stack's files
 """
 
@@ -48,10 +53,16 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
     for name in ("setup", "build", "stop", "clean"):
         commands.add_parser(name)
-    commands.add_parser("run").add_argument("--once", action="store_true", help="end when the brand is shown")
+    for name in ("run", "watch"):
+        commands.add_parser(name).add_argument("--once", action="store_true", help="end when the brand is shown")
+    commands.add_parser("logs").add_argument("function", nargs="?", metavar="FUNCTION")
+    invoke = commands.add_parser("invoke")
+    invoke.add_argument("function", metavar="FUNCTION")
+    invoke.add_argument("event", metavar="EVENT")
     execute = commands.add_parser("exec")
     execute.add_argument("--with-tests", action="store_true", help="build the tests together with the functions")
     execute.add_argument("--faulty", action="store_true", help="lead the functions through the command's proxies")
+    execute.add_argument("--watched", action="store_true", help="have `cargo lambda watch` run the functions")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
     commands.add_parser("operate").add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS")
@@ -78,25 +89,30 @@ def _command(arguments: argparse.Namespace) -> int:
     # These need what only the virtual environment holds.
     import build
     import execute
+    import follow
+    import invoke
     import operate
     import run
-    import stack
+    import session
 
     match arguments.command:
         case "build":
             build.build()
-        case "run":
-            run.run(arguments.once)
+        case "run" | "watch":
+            run.run(arguments.once, watched=arguments.command == "watch")
+        case "logs":
+            follow.follow(arguments.function)
+        case "invoke":
+            invoke.invoke(arguments.function, arguments.event)
         case "exec":
             command = _after_dashes(arguments.argv)
             if not command:
                 raise Problem("exec: no command: python3 infra/local exec -- COMMAND...")
-            return execute.execute(command, arguments.with_tests, arguments.faulty)
+            return execute.execute(command, arguments.with_tests, arguments.faulty, arguments.watched)
         case "aws":
-            endpoint = f"http://127.0.0.1:{stack.default_port()}"
-            os.execvp("aws", ["aws", "--endpoint-url", endpoint, *arguments.argv])
+            os.execvp("aws", ["aws", "--endpoint-url", session.endpoint(), *arguments.argv])
         case "operate":
-            operate.operate(f"http://127.0.0.1:{stack.default_port()}", _after_dashes(arguments.argv))
+            operate.operate(session.endpoint(), _after_dashes(arguments.argv))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Deploying the template to the emulator, as `aws cloudformation package` and `deploy` do on AWS.
+"""Deploying a template to an emulator, as `aws cloudformation package` and `deploy` do on AWS.
 
 Done with boto3 because those two wait in steps of five seconds.
 """
@@ -34,20 +34,27 @@ def clients(endpoint: str) -> Client:
     return lambda service: session.client(service, endpoint_url=endpoint, config=config)
 
 
-def deploy(client: Client, parameters: Mapping[str, str], emulator: Process) -> dict[str, str]:
-    """Creates the stack and returns its outputs; a problem with the first cause if it fails."""
+def deploy(
+    client: Client, template: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
+) -> dict[str, str]:
+    """Creates the stack and returns its outputs; a problem with the first cause if it fails.
+
+    `template` is CloudFormation's TemplateBody or TemplateURL.
+    """
     try:
-        return _create(client, parameters, emulator)
+        return _create(client, template, parameters, emulator)
     except (BotoCoreError, ClientError) as error:
         emulator.check()
         raise Problem(f"deploy: {error}") from error
 
 
-def _create(client: Client, parameters: Mapping[str, str], emulator: Process) -> dict[str, str]:
+def _create(
+    client: Client, template: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
+) -> dict[str, str]:
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateURL=_package(client("s3")),
+        **template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -75,30 +82,49 @@ def outputs(endpoint: str) -> dict[str, str]:
     return _outputs(stack)
 
 
-def log_groups(client: Client) -> list[str]:
-    """The log groups that the template gives its functions."""
+def log_groups(client: Client) -> dict[str, str]:
+    """The log groups that the template gives its functions, by the functions' names."""
+    found = _resources(client, "AWS::Logs::LogGroup")
+    return {_words(logical_id.removesuffix("LogGroup")): group for logical_id, group in found.items()}
+
+
+def functions(client: Client) -> dict[str, str]:
+    """What the functions are called once deployed, by name."""
+    found = _resources(client, "AWS::Lambda::Function")
+    return {_words(logical_id.removesuffix("Function")): deployed for logical_id, deployed in found.items()}
+
+
+def _resources(client: Client, resource_type: str) -> dict[str, str]:
     resources = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
-    return [
-        resource["PhysicalResourceId"] for resource in resources if resource["ResourceType"] == "AWS::Logs::LogGroup"
-    ]
-
-
-def code_digests(client: Client, outputs: Mapping[str, str]) -> dict[str, str]:
-    """The SHA-256 of each function's zip, by what the function does: the emulator unpacks it in a folder named so."""
-    functions = client("lambda")
-    names = {key.removesuffix("FunctionName"): name for key, name in outputs.items() if key.endswith("FunctionName")}
-    code = {key: functions.get_function_configuration(FunctionName=name) for key, name in names.items()}
     return {
-        "-".join(re.findall("[A-Z][a-z]+", key)).lower(): base64.b64decode(configuration["CodeSha256"]).hex()
-        for key, configuration in code.items()
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in resources
+        if resource["ResourceType"] == resource_type
     }
 
 
-def _package(s3: Any) -> str:
+def _words(camel_case: str) -> str:
+    """`CreateBrand` as functions are named, `create-brand`."""
+    return "-".join(re.findall("[A-Z][a-z]+", camel_case)).lower()
+
+
+def code_digests(client: Client) -> dict[str, str]:
+    """The SHA-256 of each function's zip, by the function's name: the emulator unpacks it in a folder named so."""
+    configurations = {
+        name: client("lambda").get_function_configuration(FunctionName=deployed)
+        for name, deployed in functions(client).items()
+    }
+    return {
+        name: base64.b64decode(configuration["CodeSha256"]).hex() for name, configuration in configurations.items()
+    }
+
+
+def package(client: Client) -> str:
     """Uploads each CodeUri's folder as a zip, and the template that names the zips, and returns where that is.
 
     It is longer than what CloudFormation takes in a request.
     """
+    s3 = client("s3")
     s3.create_bucket(Bucket=BUCKET)
 
     def upload(code_uri: "re.Match[str]") -> str:

@@ -3,32 +3,36 @@
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import admin
 import processes
 import stack
 from build import build
+from places import of_an_own_stack as own_places
 from progress import phase
 from project import LOGS, STATE, shown
 
 
-def execute(command: list[str], with_tests: bool, faulty: bool) -> int:
+def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -> int:
     """Runs the command with the stack's coordinates in its environment and returns its exit status.
 
-    `with_tests` builds the tests together with the functions; `faulty` leads the functions through the command.
+    `with_tests` builds the tests together with the functions; `faulty` leads the functions through the command;
+    `watched` has `cargo lambda watch` run them.
     """
-    logs = LOGS / ("faulty" if faulty else "exec")
+    logs = LOGS / ("faulty" if faulty else "watched" if watched else "exec")
     STATE.mkdir(parents=True, exist_ok=True)
     with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
         build(with_tests)
-    port, cms_port, *others = processes.free_ports(4 if faulty else 2)
-    detour = stack.Detour(*others) if faulty else None
-    with (
-        tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True) as state,
-        stack.started(port, f"127.0.0.1:{cms_port}", Path(state), logs, detour) as running,
-        phase("exec", " ".join(command)),
-    ):
+    with ExitStack() as exits:
+        state = exits.enter_context(
+            tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True)
+        )
+        places, others = own_places(Path(state), logs, watched)
+        detour = stack.Detour(*others) if faulty else None
+        running = exits.enter_context(stack.started(places, detour))
+        exits.enter_context(phase("exec", " ".join(command)))
         # Nobody can sign in before the command leads the functions on.
         someone = admin.created(running) if faulty else admin.signed_in(running)
         coordinates = running.coordinates() | someone.coordinates()

