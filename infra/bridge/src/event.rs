@@ -113,6 +113,9 @@ mod tests {
     /// The message of the recorded event.
     fn recorded(record: &Value) -> Message {
         let text = |name: &str| record[name].as_str().unwrap();
+        let traceparent = record.pointer("/messageAttributes/traceparent/stringValue");
+        let traceparent =
+            self::attribute("String").string_value(traceparent.unwrap().as_str().unwrap());
         let attribute = |name: &str| record["attributes"][name].as_str().unwrap();
         Message::builder()
             .message_id(text("messageId"))
@@ -129,6 +132,9 @@ mod tests {
                 Name::ApproximateFirstReceiveTimestamp,
                 attribute("ApproximateFirstReceiveTimestamp"),
             )
+            .attributes(Name::AwsTraceHeader, attribute("AWSTraceHeader"))
+            .message_attributes("traceparent", traceparent.build().unwrap())
+            .md5_of_message_attributes(text("md5OfMessageAttributes"))
             .build()
     }
 
