@@ -114,8 +114,7 @@ mod tests {
     fn recorded(record: &Value) -> Message {
         let text = |name: &str| record[name].as_str().unwrap();
         let traceparent = record.pointer("/messageAttributes/traceparent/stringValue");
-        let traceparent =
-            self::attribute("String").string_value(traceparent.unwrap().as_str().unwrap());
+        let traceparent = attribute("String").string_value(traceparent.unwrap().as_str().unwrap());
         let attribute = |name: &str| record["attributes"][name].as_str().unwrap();
         Message::builder()
             .message_id(text("messageId"))
