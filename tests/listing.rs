@@ -162,7 +162,7 @@ async fn a_single_brand_is_there_at_once_until_it_is_deleted() {
 #[ignore = "needs the local stack: make test"]
 async fn a_list_that_does_not_fit_one_answer_is_read_to_its_end_and_a_page_of_it_is_not() {
     let stack = Stack::connect().await;
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config().unwrap();
     let requests = Requests::default();
     let config = aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(requests.clone());
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());
@@ -223,7 +223,7 @@ async fn a_list_that_does_not_fit_one_answer_is_read_to_its_end_and_a_page_of_it
 #[ignore = "needs the local stack: make test"]
 async fn a_brand_takes_one_request_to_dynamodb_and_a_page_by_cursor_one_to_each_shard() {
     let stack = Stack::connect().await;
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config().unwrap();
     let requests = Requests::default();
     let config = aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(requests.clone());
     let client = aws_sdk_dynamodb::Client::from_conf(config.build());

@@ -26,7 +26,7 @@ struct Counted {
 impl Counted {
     async fn new() -> Self {
         let stack = Stack::connect().await;
-        let sdk = aws::sdk_config().await;
+        let sdk = aws::sdk_config().unwrap();
         let (to_dynamodb, to_sqs) = (Requests::default(), Requests::default());
         let dynamodb =
             aws_sdk_dynamodb::config::Builder::from(&sdk).interceptor(to_dynamodb.clone());

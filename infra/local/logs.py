@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError
 
-# Not for people: Lambda's own lines about each invocation, metrics, which CloudWatch takes from the log, and that the cargos of several
-# functions wait for each other.
+# Not for people: Lambda's own lines about each invocation, metrics, which CloudWatch takes from the log, and that the
+# cargos of several functions wait for each other.
 _NOT_SHOWN = re.compile(r'(START|END|REPORT|INIT_START) |\{"_aws":| *Blocking')
 # What a span says of its lines, outermost first. The runtime's own fields, a request's ids, are for machines.
 _SPAN_FIELDS = ("run", "message", "step", "attempt")

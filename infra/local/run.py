@@ -134,8 +134,8 @@ Ready. {timings()}
 
 
 def _when_watched(running: stack.Stack) -> str:
-    through = running.emulators_api_url
-    return f"""\
+    gateway = running.emulators_api_url
+    return """\
   change it         save a file, such as functions/create-brand/src/lib.rs, and repeat the request
   one function      make invoke FUNCTION=create-brand EVENT=events/api-gateway-create-brand.json
-""" + (f"  by API Gateway    {through}/admin/brands\n" if through else "")
+""" + (f"  by API Gateway    {gateway}/admin/brands\n" if gateway else "")

@@ -113,7 +113,10 @@ def started(places: Places, detour: Detour | None = None) -> Iterator[Stack]:
         )
         with phase("start", f"{emulator.name} on {places.endpoint}, {cms.name} on {places.cms_url}"):
             await_that(
-                lambda: get(places.endpoint + emulators.HEALTH), f"{emulator.name} is ready", emulators.PATIENCE, emulator
+                lambda: get(places.endpoint + emulators.HEALTH),
+                f"{emulator.name} is ready",
+                emulators.PATIENCE,
+                emulator,
             )
             await_that(lambda: get(f"{places.cms_url}/brands"), "the stub CMS is ready", 10, cms)
         client = deploy.clients(places.endpoint)

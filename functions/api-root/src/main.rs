@@ -28,7 +28,7 @@ impl Config {
 async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config()?;
     let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
     let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
     let api_root = Arc::new(ApiRoot::new(Tokens::signed_with(&secret)?));

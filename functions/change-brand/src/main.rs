@@ -33,15 +33,18 @@ impl Config {
 async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
-    let sdk = aws::sdk_config().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
-    let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
-    let tokens = Tokens::signed_with(&secret)?;
-    let brands = DynamoDbBrandStore::new(aws_sdk_dynamodb::Client::new(&sdk), config.brands_table);
-    let events = SqsBrandEvents::new(
-        aws_sdk_sqs::Client::new(&sdk),
-        config.brand_events_queue_url,
+    let sdk = aws::Sdk::from_env()?;
+    let secrets = aws_sdk_secretsmanager::Client::new(sdk.config());
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
+    let sqs = aws_sdk_sqs::Client::new(sdk.config());
+    let (secret, (), ()) = tokio::join!(
+        config::fetch_secret(&secrets, &config.auth_secret_id),
+        sdk.connect_to_dynamodb(),
+        sdk.connect_to_sqs(),
     );
+    let tokens = Tokens::signed_with(&secret?)?;
+    let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
+    let events = SqsBrandEvents::new(sqs, config.brand_events_queue_url);
     let change_brand = Arc::new(ChangeBrand::new(brands, events));
     let service = ServiceBuilder::new()
         .layer(Traced::with(telemetry))

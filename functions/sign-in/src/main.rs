@@ -33,11 +33,14 @@ impl Config {
 async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
-    let sdk = aws::sdk_config().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
-    let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
-    let tokens = Tokens::signed_with(&secret)?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let sdk = aws::Sdk::from_env()?;
+    let secrets = aws_sdk_secretsmanager::Client::new(sdk.config());
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
+    let (secret, ()) = tokio::join!(
+        config::fetch_secret(&secrets, &config.auth_secret_id),
+        sdk.connect_to_dynamodb(),
+    );
+    let tokens = Tokens::signed_with(&secret?)?;
     let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);
     let attempts = DynamoDbAttempts::new(dynamodb, config.sign_in_attempts_table);
     let sign_in = Arc::new(SignIn::new(users, attempts, Argon2id, tokens));

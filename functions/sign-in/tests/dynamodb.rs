@@ -11,11 +11,11 @@ use sign_in::attempts::{
 use tokio::task::JoinSet;
 use users::Email;
 
-async fn attempts() -> DynamoDbAttempts {
+fn attempts() -> DynamoDbAttempts {
     let mut env = Env::of_process();
     let table = env.text("SIGN_IN_ATTEMPTS_TABLE");
     let table = env.finish(table).unwrap();
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config().unwrap();
     DynamoDbAttempts::new(aws_sdk_dynamodb::Client::new(&sdk), table)
 }
 
@@ -33,7 +33,7 @@ fn attempt(network: u8, host: u32, account: &str) -> Attempt {
 
 /// How many of those attempts are allowed, all made at once.
 async fn allowed_at_once(made: impl IntoIterator<Item = Attempt>) -> u32 {
-    let attempts = attempts().await;
+    let attempts = attempts();
     let mut begun = JoinSet::new();
     for attempt in made {
         let attempts = attempts.clone();
@@ -69,7 +69,7 @@ async fn of_many_guesses_at_once_no_more_than_the_limit_get_through() {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn an_attempt_that_is_given_back_may_be_made_again_and_nothing_goes_below_zero() {
-    let attempts = attempts().await;
+    let attempts = attempts();
     let owner = attempt(4, 0, "owner");
     // Nothing is counted yet: there is nothing to take back.
     attempts.give_back(&owner).await.unwrap();
@@ -88,7 +88,7 @@ async fn an_attempt_that_is_given_back_may_be_made_again_and_nothing_goes_below_
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn what_is_no_email_counts_for_its_address_alone() {
-    let attempts = attempts().await;
+    let attempts = attempts();
     let nobody = Attempt::of(Some("10.5.0.0"), None, now());
     for _ in 0..PER_ADDRESS {
         assert_eq!(attempts.begin(&nobody).await.unwrap(), Counted::Allowed);

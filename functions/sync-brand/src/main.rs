@@ -52,18 +52,23 @@ impl Config {
 async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::Sdk::from_env()?;
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
+    // No SQS: it is needed where something fails.
+    let (api_key, ()) = tokio::join!(
+        api_key(sdk.config(), &config.cms_api_key_secret_id),
+        sdk.connect_to_dynamodb(),
+    );
     let cms = AnyCms::new(CmsConfig {
-        api_key: Some(api_key(&sdk, &config.cms_api_key_secret_id).await?),
+        api_key: Some(api_key?),
         url: config.cms_url,
         timeout: CMS_TIMEOUT,
         faults: config.cms_stub_faults,
     })?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
     let journal = DynamoDbJournal::new(dynamodb, config.workflow_executions_table);
     let (queue, parked) = (config.brand_events_queue_url, config.brand_events_dlq_url);
-    let messages = SqsMessages::new(aws_sdk_sqs::Client::new(&sdk), queue, parked);
+    let messages = SqsMessages::new(aws_sdk_sqs::Client::new(sdk.config()), queue, parked);
     let engine = Engine::new(Arc::new(journal));
     let sync_brand = SyncBrand::new(
         engine,

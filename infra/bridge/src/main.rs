@@ -52,7 +52,7 @@ async fn main() -> ExitCode {
 async fn drive(cli: Cli) -> Result<(), Box<dyn Error>> {
     let stop = when_signalled()?;
     let functions = Functions::new(&cli.functions, Duration::from_secs(cli.timeout))?;
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config()?;
     let mapping = Mapping::new(
         &sdk,
         cli.queue_url,

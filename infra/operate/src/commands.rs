@@ -24,9 +24,10 @@ pub(crate) struct UserArguments {
 }
 
 impl UserArguments {
-    async fn users(&self) -> DynamoDbUsers {
-        let sdk = aws::operator_config().await;
-        DynamoDbUsers::new(aws_sdk_dynamodb::Client::new(&sdk), &self.table)
+    async fn users(&self) -> Result<DynamoDbUsers, Problem> {
+        let sdk = aws::operator_config().await?;
+        let client = aws_sdk_dynamodb::Client::new(&sdk);
+        Ok(DynamoDbUsers::new(client, &self.table))
     }
 }
 

@@ -2,12 +2,16 @@
 //! goes along in a message.
 
 mod error;
+mod http;
+mod prime;
+mod roots;
 mod sdk;
 mod time;
 mod traced;
 
 pub use aws_config::SdkConfig;
 pub use error::is_transient;
-pub use sdk::{operator_config, sdk_config};
+pub use roots::RootsError;
+pub use sdk::{Sdk, operator_config, sdk_config};
 pub use time::{deadline, time_left};
 pub use traced::TraceAttributes;

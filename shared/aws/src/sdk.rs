@@ -1,56 +1,118 @@
 //! One configuration, and one HTTP client, for all clients of a process.
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
+    BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
     retry::RetryConfig, timeout::TimeoutConfig,
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use crate::{
+    http,
+    roots::{Roots, RootsError},
 };
 
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(1);
+pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// How long one attempt at a request may take. DynamoDB and SQS answer in milliseconds; one that has not answered
 /// after this long will not.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a request may take with all its attempts.
 const OPERATION: Duration = Duration::from_secs(6);
 
-/// The configuration that all SDK clients of a function share.
-///
-/// Lambda gives region and credentials in environment variables, so nothing else is asked for them. An emulator is
-/// chosen with the SDK's own `AWS_ENDPOINT_URL`.
-pub async fn sdk_config() -> SdkConfig {
-    common()
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .load()
-        .await
+/// What all SDK clients of a function share: one configuration, and one pool of connections.
+#[derive(Debug)]
+pub struct Sdk {
+    config: SdkConfig,
+    pub(crate) connector: SharedHttpConnector,
+}
+
+impl Sdk {
+    /// Made of what Lambda says in environment variables: `AWS_REGION` and the credentials. An emulator is chosen with the
+    /// SDK's own `AWS_ENDPOINT_URL`, or for one service with `AWS_ENDPOINT_URL_SQS`, say. Servers are trusted that Amazon's
+    /// roots vouch for, or those in the file that `AWS_CA_BUNDLE` names.
+    ///
+    /// The SDK's own loader asks profiles and the machine as well. It is not used, since it is a part of each function's
+    /// size, and its detours are part of each cold start.
+    pub fn from_env() -> Result<Self, RootsError> {
+        let connector = http::connector(Roots::of_amazon()?);
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(SharedCredentialsProvider::new(
+                EnvironmentVariableCredentialsProvider::new(),
+            ))
+            .http_client(http::client(connector.clone()))
+            .retry_config(retries())
+            .service_config(Environment)
+            .timeout_config(timeouts());
+        config.set_region(variable("AWS_REGION").map(Region::new));
+        config.set_endpoint_url(variable(ENDPOINT_URL));
+        Ok(Self {
+            config: config.build(),
+            connector,
+        })
+    }
+
+    /// The configuration, to make clients of.
+    #[must_use]
+    pub const fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Where a service is, if the environment says so.
+    pub(crate) fn endpoint_url(&self, service: &str) -> Option<String> {
+        let of_service = variable(&format!("{ENDPOINT_URL}_{service}"));
+        of_service.or_else(|| self.config.endpoint_url().map(str::to_owned))
+    }
+}
+
+/// The same configuration, for whoever opens connections only when they are needed.
+pub fn sdk_config() -> Result<SdkConfig, RootsError> {
+    Sdk::from_env().map(|sdk| sdk.config)
 }
 
 /// The same for a program that a person runs: region and credentials come from where the SDK looks for them, which are
-/// environment variables, the profile in `~/.aws`, the web identity of a container, and the machine's role.
+/// environment variables, the profile in `~/.aws`, the web identity of a container, and the machine's role. The system's
+/// roots are trusted, as there may be a proxy in between, or those in the file that `AWS_CA_BUNDLE` names.
 ///
 /// Single sign-on is left out, for the two more SDK clients it takes: `aws configure export-credentials --format env`
 /// gives its credentials as environment variables.
-pub async fn operator_config() -> SdkConfig {
-    common().load().await
+pub async fn operator_config() -> Result<SdkConfig, RootsError> {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http::client(http::connector(Roots::of_the_system()?)))
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    Ok(loader.load().await)
 }
 
-fn common() -> ConfigLoader {
-    let http = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(OPERATION)
-                .build(),
-        )
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3)
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build()
+}
+
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What is said of one service alone.
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        variable(&format!("{}_{service}", key.env()))
+    }
 }

@@ -2,19 +2,25 @@
 
 mod answer;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, StatusCode, redirect};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
 
 use crate::request_log::{self, RequestData};
-use crate::{ApiKey, BaseUrl, BoxError, Cms, CmsBrand, CmsError};
+use crate::{ApiKey, BaseUrl, Cms, CmsBrand, CmsError};
 
 /// Bears the idempotency key: [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+const AUTHORIZATION: &str = "authorization";
+const NO_KEY: CmsError = CmsError::Unsendable("the idempotency key makes no header");
 
 /// A connection that is not there by then will hardly come; the rest of the time is better spent on another try.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -33,12 +39,6 @@ pub struct HttpCmsConfig {
 /// Why there is no HTTP client.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpCmsError {
-    /// TLS cannot be set up; no root certificates on this machine, most likely.
-    #[error("no TLS client for the cms: {0}")]
-    Tls(#[from] rustls::Error),
-    /// The HTTP client cannot be set up.
-    #[error("no HTTP client for the cms")]
-    Client(#[source] BoxError),
     /// The API key makes no header.
     #[error("the api key of the cms makes no HTTP header")]
     ApiKey,
@@ -46,13 +46,14 @@ pub enum HttpCmsError {
 
 /// A CMS over HTTP. Clones share its connections, which are kept between requests: build one at start, and keep it.
 ///
-/// It sends each request once. Who may wait how long for another try is for the caller to say.
+/// It sends each request once. Who may wait how long for another try is for the caller to say. It goes to nobody but the
+/// CMS: no redirect is followed, and no proxy is asked. Its HTTP is the AWS SDK's, which a function has anyway.
 #[derive(Debug, Clone)]
 pub struct HttpCms {
-    client: Client,
+    connector: SharedHttpConnector,
     base_url: BaseUrl,
     api_key: ApiKey,
-    authorization: HeaderValue,
+    timeout: Duration,
 }
 
 impl HttpCms {
@@ -63,45 +64,76 @@ impl HttpCms {
             api_key,
             timeout,
         } = config;
-        let mut authorization =
-            HeaderValue::from_str(&api_key.bearer()).map_err(|_| HttpCmsError::ApiKey)?;
-        authorization.set_sensitive(true);
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls(&base_url)?)
-            .connect_timeout(timeout.min(CONNECT_TIMEOUT))
-            .timeout(timeout)
-            // A redirect would take the brand, and perhaps the key, to somebody whom the configuration does not name.
-            .redirect(redirect::Policy::none())
-            // Neither does the environment say where requests go.
-            .no_proxy()
-            .build()
-            .map_err(|error| HttpCmsError::Client(error.into()))?;
+        let mut request = HttpRequest::empty();
+        let made = request
+            .headers_mut()
+            .try_insert(AUTHORIZATION, api_key.bearer());
+        made.map_err(|_| HttpCmsError::ApiKey)?;
+        let settings = HttpConnectorSettings::builder();
+        let settings = settings.connect_timeout(timeout.min(CONNECT_TIMEOUT));
+        let connector = Connector::builder()
+            .connector_settings(settings.build())
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(trusting(&base_url))
+            .build();
         Ok(Self {
-            client,
+            connector: SharedHttpConnector::new(connector),
             base_url,
             api_key,
-            authorization,
+            timeout,
         })
     }
 
-    /// Sends the request. `settled` is the status that says: it is so already; none where no failure does.
+    /// Sends a request about what `path` names. `settled` is the status that says: it is so already; none where no failure
+    /// does.
     async fn send(
         &self,
-        request: RequestBuilder,
+        method: &str,
+        path: &[&str],
+        brand: Option<&CmsBrand>,
         idempotency_key: &str,
-        settled: Option<StatusCode>,
+        settled: Option<u16>,
     ) -> Result<(), CmsError> {
-        let idempotency_key = HeaderValue::from_str(idempotency_key)
-            .ok()
-            .filter(|key| !key.is_empty())
-            .ok_or(CmsError::Unsendable("the idempotency key makes no header"))?;
-        let response = request
-            .header(AUTHORIZATION, self.authorization.clone())
-            .header(IDEMPOTENCY_KEY, idempotency_key)
-            .send()
-            .await
-            .map_err(answer::none)?;
-        answer::read(response, settled, &self.api_key).await
+        let request = self.request(method, path, brand, idempotency_key)?;
+        let answered = tokio::time::timeout(self.timeout, async {
+            let response = self.connector.call(request).await.map_err(answer::none)?;
+            answer::read(response, settled, &self.api_key).await
+        });
+        match answered.await {
+            Ok(result) => result,
+            Err(elapsed) => Err(CmsError::TimedOut {
+                source: elapsed.into(),
+            }),
+        }
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        path: &[&str],
+        brand: Option<&CmsBrand>,
+        idempotency_key: &str,
+    ) -> Result<HttpRequest, CmsError> {
+        let mut request = HttpRequest::empty();
+        let made = request.set_method(method);
+        made.map_err(|_| CmsError::Unsendable("its method is not valid"))?;
+        let made = request.set_uri(self.base_url.join(path).as_str());
+        made.map_err(|_| CmsError::Unsendable("its URL is not valid"))?;
+        let headers = request.headers_mut();
+        let made = headers.try_insert(AUTHORIZATION, self.api_key.bearer());
+        made.map_err(|_| CmsError::Unsendable("the api key makes no header"))?;
+        if idempotency_key.is_empty() {
+            return Err(NO_KEY);
+        }
+        let made = headers.try_insert(IDEMPOTENCY_KEY, idempotency_key.to_owned());
+        made.map_err(|_| NO_KEY)?;
+        if let Some(brand) = brand {
+            headers.insert("content-type", "application/json");
+            let body = serde_json::to_vec(brand);
+            let body = body.map_err(|_| CmsError::Unsendable("the brand makes no JSON"))?;
+            *request.body_mut() = SdkBody::from(body);
+        }
+        Ok(request)
     }
 }
 
@@ -109,11 +141,7 @@ impl Cms for HttpCms {
     async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         request_log::sending("POST", format_args!("/brands"));
         tracing::debug!("{}", RequestData(brand));
-        let request = self
-            .client
-            .post(self.base_url.join(&["brands"]))
-            .json(brand);
-        self.send(request, idempotency_key, Some(StatusCode::CONFLICT))
+        self.send("POST", &["brands"], Some(brand), idempotency_key, Some(409))
             .await
     }
 
@@ -121,18 +149,14 @@ impl Cms for HttpCms {
         let id = path_segment(&brand.id)?;
         request_log::sending("PUT", format_args!("/brands/{id}"));
         tracing::debug!("{}", RequestData(brand));
-        let request = self
-            .client
-            .put(self.base_url.join(&["brands", id]))
-            .json(brand);
-        self.send(request, idempotency_key, None).await
+        self.send("PUT", &["brands", id], Some(brand), idempotency_key, None)
+            .await
     }
 
     async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
         let id = path_segment(id)?;
         request_log::sending("DELETE", format_args!("/brands/{id}"));
-        let request = self.client.delete(self.base_url.join(&["brands", id]));
-        self.send(request, idempotency_key, Some(StatusCode::NOT_FOUND))
+        self.send("DELETE", &["brands", id], None, idempotency_key, Some(404))
             .await
     }
 }
@@ -145,16 +169,15 @@ fn path_segment(id: &str) -> Result<&str, CmsError> {
     }
 }
 
-/// TLS by ring, which the AWS clients use too; said here, so that no process-wide default has to be installed. Without TLS
-/// no root certificates are read: that takes milliseconds of each cold start, and a bare machine may have none.
-fn tls(base_url: &BaseUrl) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = if base_url.is_https() {
-        config.with_platform_verifier()?
+/// The system's roots, as a CMS may have any certificate. Without TLS none are read: that takes a millisecond of each cold
+/// start, and a bare machine may have none.
+fn trusting(base_url: &BaseUrl) -> TlsContext {
+    let roots = if base_url.is_https() {
+        TrustStore::default()
     } else {
-        config.with_root_certificates(RootCertStore::empty())
+        TrustStore::empty()
     };
-    Ok(config.with_no_client_auth())
+    let tls = TlsContext::builder().with_trust_store(roots);
+    // It has nothing that could be wrong.
+    tls.build().unwrap_or_default()
 }

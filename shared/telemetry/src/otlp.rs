@@ -34,7 +34,8 @@ pub(crate) struct Exporter(SdkTracerProvider);
 
 /// The exporter, if the environment asks for one, and why there is none although it does.
 pub(crate) fn exporter() -> (Option<Exporter>, Option<String>) {
-    if !ENDPOINTS.iter().any(|name| env::var_os(name).is_some()) {
+    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !ENDPOINTS.iter().any(is_set) {
         return (None, None);
     }
     match Exporter::new() {

@@ -9,11 +9,11 @@ use users::{
     Argon2id, Created, DynamoDbUsers, Email, NewPassword, PasswordHash, Passwords, User, Users,
 };
 
-async fn users() -> DynamoDbUsers {
+fn users() -> DynamoDbUsers {
     let mut env = Env::of_process();
     let table = env.text("ADMIN_USERS_TABLE");
     let table = env.finish(table).unwrap();
-    let sdk = aws::sdk_config().await;
+    let sdk = aws::sdk_config().unwrap();
     DynamoDbUsers::new(aws_sdk_dynamodb::Client::new(&sdk), table)
 }
 
@@ -27,7 +27,7 @@ fn user(name: &str) -> User {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn a_user_is_found_as_created_and_a_second_one_of_the_email_is_refused() {
-    let (users, first) = (users().await, user("first"));
+    let (users, first) = (users(), user("first"));
     assert_eq!(users.find(&first.email).await.unwrap(), None);
     assert_eq!(users.create(&first).await.unwrap(), Created::New);
     // As the SDK repeats a request whose reply was lost.
@@ -39,7 +39,7 @@ async fn a_user_is_found_as_created_and_a_second_one_of_the_email_is_refused() {
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
 async fn another_password_leaves_the_user_the_same_and_nobody_is_given_one() {
-    let (users, user) = (users().await, user("changing"));
+    let (users, user) = (users(), user("changing"));
     let hash = Argon2id::hash(&NewPassword::parse("supersecret").unwrap()).unwrap();
     assert_eq!(users.set_password(&user.email, &hash).await.unwrap(), None);
     assert_eq!(users.find(&user.email).await.unwrap(), None);

@@ -18,7 +18,7 @@ struct Queues {
 
 impl Queues {
     async fn create() -> Self {
-        let sqs = Client::new(&aws::sdk_config().await);
+        let sqs = Client::new(&aws::sdk_config().unwrap());
         let name = format!("bridge-{}", std::process::id());
         let parked = sqs
             .create_queue()

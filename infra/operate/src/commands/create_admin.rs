@@ -20,7 +20,7 @@ impl CreateAdmin {
     pub(crate) async fn run(self) -> Result<(), Problem> {
         let hash = Argon2id::hash(&password::ask()?)?;
         let user = User::new(self.user.email.clone(), hash, now()?);
-        let created = self.user.users().await.create(&user).await;
+        let created = self.user.users().await?.create(&user).await;
         match created.map_err(|error| told(&error))? {
             Created::New => {
                 println!("{}", user.user_id);

@@ -30,7 +30,7 @@ pub(crate) struct Redrive {
 
 impl Redrive {
     pub(crate) async fn run(self) -> Result<(), Problem> {
-        let sdk = aws::operator_config().await;
+        let sdk = aws::operator_config().await?;
         let client = aws_sdk_sqs::Client::new(&sdk);
         let redrive = DeadLetters::new(client, self.dead_letter_queue_url, self.queue_url);
         let filter = Filter {

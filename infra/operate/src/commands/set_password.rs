@@ -22,7 +22,7 @@ impl SetPassword {
         let set = self
             .user
             .users()
-            .await
+            .await?
             .set_password(&self.user.email, &hash)
             .await;
         match set.map_err(|error| told(&error))? {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 
 use crate::{ApiKey, CmsError};
@@ -15,10 +18,9 @@ const BODY_LIMIT: usize = 16 * 1024;
 const MESSAGE_LIMIT: usize = 200;
 
 /// The meaning of a request that got no answer.
-pub(super) fn none(error: reqwest::Error) -> CmsError {
-    let timed_out = error.is_timeout();
-    let unsendable = error.is_builder();
-    let source = error.without_url().into();
+pub(super) fn none(error: ConnectorError) -> CmsError {
+    let (timed_out, unsendable) = (error.is_timeout(), error.is_user());
+    let source = error.into_source();
     if unsendable {
         CmsError::Unsendable("its URL or a header is not valid")
     } else if timed_out {
@@ -30,15 +32,15 @@ pub(super) fn none(error: reqwest::Error) -> CmsError {
 
 /// The meaning of an answer. `settled` is the status that says: it is so already, if one does.
 pub(super) async fn read(
-    response: Response,
-    settled: Option<StatusCode>,
+    response: HttpResponse,
+    settled: Option<u16>,
     api_key: &ApiKey,
 ) -> Result<(), CmsError> {
     let status = response.status();
-    let retry_after = retry_after(response.headers());
+    let retry_after = retry_after(&response);
     // The status has decided. The body is read even so: a connection is used again only when its answer was read.
-    let body = body(response).await;
-    if status.is_success() || settled == Some(status) {
+    let body = body(response.into_body()).await;
+    if status.is_success() || settled == Some(status.as_u16()) {
         Ok(())
     } else if is_transient(status) {
         Err(CmsError::Unavailable {
@@ -54,23 +56,22 @@ pub(super) async fn read(
 }
 
 fn is_transient(status: StatusCode) -> bool {
-    status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-        )
+    status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
 /// `Retry-After` in seconds. Its other form, a date, says as much as the two clocks agree; it is passed over.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?;
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?;
     seconds.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// The body's beginning. A body that breaks off changes nothing about the status before it.
-async fn body(mut response: Response) -> Vec<u8> {
+async fn body(mut sent: SdkBody) -> Vec<u8> {
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Some(Ok(frame)) = sent.frame().await {
+        let Ok(chunk) = frame.into_data() else {
+            break;
+        };
         let room = BODY_LIMIT - body.len();
         body.extend(chunk.iter().take(room));
         if chunk.len() >= room {
