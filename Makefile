@@ -40,6 +40,10 @@ PARAMETERS ?=
 RELEASE ?=
 CONFIRM ?=
 
+# All of it in one call, so that each dependency is built once, with one set of features.
+MEASURED := --package bench --package create-brand --package sync-brand
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
@@ -106,10 +110,11 @@ rollback: ## RELEASE=… deploys that release again, without a build; PARAMETERS
 delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tables and the releases
 	@$(DEPLOY) delete --confirm "$(CONFIRM)"
 
-bench: ## measure cold start, processor time, memory and size of the functions beside their floors
-	@$(LOCAL) setup
-	cargo build --release --package bench --package create-brand --package sync-brand
-	target/$$(rustc -vV | sed -n 's/^host: //p')/release/bench
+bench: ## measure the functions beside the floors that they stand on; tests/bench/README.md says what was measured
+	cargo build --release $(MEASURED)
+	@target/$(HOST)/release/bench $(ARGS)
+	cargo bench --package workflow --bench engine -- --quick
+	cargo bench --package bench --bench request -- --quick
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup

@@ -54,17 +54,21 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
-    // No SQS: it is needed where something fails.
-    let (api_key, ()) = tokio::join!(
+    let url = config.cms_url.clone();
+    // Beside the waiting for AWS. No SQS: it is needed where something fails.
+    let transport = tokio::task::spawn_blocking(move || url.transport());
+    let (api_key, (), transport) = tokio::join!(
         api_key(sdk.config(), &config.cms_api_key_secret_id),
         sdk.connect_to_dynamodb(),
+        transport,
     );
-    let cms = AnyCms::new(CmsConfig {
+    let config_of_cms = CmsConfig {
         api_key: Some(api_key?),
         url: config.cms_url,
         timeout: CMS_TIMEOUT,
         faults: config.cms_stub_faults,
-    })?;
+    };
+    let cms = AnyCms::over(transport?, config_of_cms)?;
     let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
     let journal = DynamoDbJournal::new(dynamodb, config.workflow_executions_table);
     let (queue, parked) = (config.brand_events_queue_url, config.brand_events_dlq_url);

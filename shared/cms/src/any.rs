@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     ApiKey, BaseUrl, BaseUrlError, Cms, CmsBrand, CmsError, Faults, HttpCms, HttpCmsConfig,
-    HttpCmsError, StubCms,
+    HttpCmsError, StubCms, Transport,
 };
 
 /// Which CMS to use, and where it is: `stub:` for the one in memory, `http://…` or `https://…` for one that speaks HTTP.
@@ -15,6 +15,17 @@ pub enum CmsUrl {
     Stub,
     /// A CMS that speaks HTTP.
     Http(BaseUrl),
+}
+
+impl CmsUrl {
+    /// How that CMS is reached; none for the stub.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Self::Stub => None,
+            Self::Http(base_url) => Some(Transport::to(base_url)),
+        }
+    }
 }
 
 /// Why a text names no CMS. It does not quote the text, which may hold a password.
@@ -75,6 +86,12 @@ pub enum AnyCms {
 impl AnyCms {
     /// The CMS that `config` names. Does not connect yet.
     pub fn new(config: CmsConfig) -> Result<Self, CmsConfigError> {
+        let transport = config.url.transport();
+        Self::over(transport, config)
+    }
+
+    /// The same over the URL's transport, which is there already.
+    pub fn over(transport: Option<Transport>, config: CmsConfig) -> Result<Self, CmsConfigError> {
         let CmsConfig {
             url,
             api_key,
@@ -84,11 +101,15 @@ impl AnyCms {
         match url {
             CmsUrl::Stub => Ok(Self::Stub(StubCms::new(api_key, faults))),
             CmsUrl::Http(_) if !faults.is_empty() => Err(CmsConfigError::FaultsWithoutStub),
-            CmsUrl::Http(base_url) => Ok(Self::Http(HttpCms::new(HttpCmsConfig {
-                base_url,
-                api_key: api_key.ok_or(CmsConfigError::ApiKeyMissing)?,
-                timeout,
-            })?)),
+            CmsUrl::Http(base_url) => {
+                let transport = transport.unwrap_or_else(|| Transport::to(&base_url));
+                let config = HttpCmsConfig {
+                    base_url,
+                    api_key: api_key.ok_or(CmsConfigError::ApiKeyMissing)?,
+                    timeout,
+                };
+                Ok(Self::Http(HttpCms::over(transport, config)?))
+            }
         }
     }
 }

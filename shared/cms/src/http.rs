@@ -1,18 +1,15 @@
 //! The client of a CMS that speaks HTTP.
 
 mod answer;
+mod transport;
 
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector as _, HttpConnectorSettings, SharedHttpConnector,
-};
+use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
+pub use self::transport::Transport;
 use crate::request_log::{self, RequestData};
 use crate::{ApiKey, BaseUrl, Cms, CmsBrand, CmsError};
 
@@ -21,9 +18,6 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 const AUTHORIZATION: &str = "authorization";
 const NO_KEY: CmsError = CmsError::Unsendable("the idempotency key makes no header");
-
-/// A connection that is not there by then will hardly come; the rest of the time is better spent on another try.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What an [`HttpCms`] has to know.
 #[derive(Debug, Clone)]
@@ -50,7 +44,7 @@ pub enum HttpCmsError {
 /// CMS: no redirect is followed, and no proxy is asked. Its HTTP is the AWS SDK's, which a function has anyway.
 #[derive(Debug, Clone)]
 pub struct HttpCms {
-    connector: SharedHttpConnector,
+    transport: Transport,
     base_url: BaseUrl,
     api_key: ApiKey,
     timeout: Duration,
@@ -59,25 +53,22 @@ pub struct HttpCms {
 impl HttpCms {
     /// A client of the CMS that `config` describes. Does not connect yet.
     pub fn new(config: HttpCmsConfig) -> Result<Self, HttpCmsError> {
+        Self::over(Transport::to(&config.base_url), config)
+    }
+
+    /// The same over a transport that is there already.
+    pub fn over(transport: Transport, config: HttpCmsConfig) -> Result<Self, HttpCmsError> {
         let HttpCmsConfig {
             base_url,
             api_key,
             timeout,
         } = config;
         let mut request = HttpRequest::empty();
-        let made = request
-            .headers_mut()
-            .try_insert(AUTHORIZATION, api_key.bearer());
+        let headers = request.headers_mut();
+        let made = headers.try_insert(AUTHORIZATION, api_key.bearer());
         made.map_err(|_| HttpCmsError::ApiKey)?;
-        let settings = HttpConnectorSettings::builder();
-        let settings = settings.connect_timeout(timeout.min(CONNECT_TIMEOUT));
-        let connector = Connector::builder()
-            .connector_settings(settings.build())
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(trusting(&base_url))
-            .build();
         Ok(Self {
-            connector: SharedHttpConnector::new(connector),
+            transport,
             base_url,
             api_key,
             timeout,
@@ -96,7 +87,7 @@ impl HttpCms {
     ) -> Result<(), CmsError> {
         let request = self.request(method, path, brand, idempotency_key)?;
         let answered = tokio::time::timeout(self.timeout, async {
-            let response = self.connector.call(request).await.map_err(answer::none)?;
+            let response = self.transport.0.call(request).await.map_err(answer::none)?;
             answer::read(response, settled, &self.api_key).await
         });
         match answered.await {
@@ -167,17 +158,4 @@ fn path_segment(id: &str) -> Result<&str, CmsError> {
         "" | "." | ".." => Err(CmsError::Unsendable("the brand's id makes no path")),
         id => Ok(id),
     }
-}
-
-/// The system's roots, as a CMS may have any certificate. Without TLS none are read: that takes a millisecond of each cold
-/// start, and a bare machine may have none.
-fn trusting(base_url: &BaseUrl) -> TlsContext {
-    let roots = if base_url.is_https() {
-        TrustStore::default()
-    } else {
-        TrustStore::empty()
-    };
-    let tls = TlsContext::builder().with_trust_store(roots);
-    // It has nothing that could be wrong.
-    tls.build().unwrap_or_default()
 }

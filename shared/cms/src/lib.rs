@@ -40,6 +40,6 @@ pub use api_key::{ApiKey, ApiKeyError};
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use error::{BoxError, CmsError};
 pub use faults::{Faults, FaultsError};
-pub use http::{HttpCms, HttpCmsConfig, HttpCmsError};
+pub use http::{HttpCms, HttpCmsConfig, HttpCmsError, Transport};
 pub use port::{Cms, CmsBrand};
 pub use stub::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats, StubCms, UpdateOutcome};

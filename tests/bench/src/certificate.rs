@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::{
-    ServerConfig,
+    CipherSuite, ServerConfig,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
@@ -36,11 +36,15 @@ impl Certificate {
         let certificate =
             CertificateParams::new(["localhost".to_owned()])?.signed_by(&key, &issuer)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut server = ServerConfig::builder_with_provider(provider)
+        // As AWS's servers do, this one chooses, and AES with 128 bits first.
+        let mut provider = rustls::crypto::ring::default_provider();
+        let suites = &mut provider.cipher_suites;
+        suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let mut server = ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)?;
+        server.ignore_client_order = true;
         // As DynamoDB and SQS, which do not offer HTTP/2.
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self {

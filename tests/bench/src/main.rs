@@ -7,6 +7,7 @@
 //! Without names: all functions that were built beside this program. Each name is one of those below, or begins with it,
 //! as `create-brand-before`: so two builds of a function are measured beside each other, turn by turn.
 
+mod bounds;
 mod contestant;
 mod measure;
 mod table;

@@ -11,6 +11,8 @@ use crate::contestant::Contestant;
 pub(crate) const MEMORY: [u32; 3] = [128, 512, 1769];
 /// How many invocations of a round tell what a warm one costs.
 const WARM: u32 = 60;
+/// How many of a round tell how long one takes with a share of a processor.
+const WARM_CONFINED: u32 = 10;
 /// How long the CMS takes where batches are compared.
 const CMS_TAKES: Duration = Duration::from_millis(50);
 /// The larger batch.
@@ -22,14 +24,16 @@ pub(crate) struct Measured {
     pub(crate) name: String,
     pub(crate) cold: Vec<f64>,
     pub(crate) cold_cpu: Vec<f64>,
-    /// From the start to the first answer, all with the share of 128 MB.
-    pub(crate) cold_confined: Vec<f64>,
+    /// The same, all with the share of each of [`MEMORY`].
+    pub(crate) cold_confined: [Vec<f64>; 3],
     /// The first invocation after a start with a whole processor.
     pub(crate) first: Vec<f64>,
     /// The same with the share of each of [`MEMORY`].
     pub(crate) first_confined: [Vec<f64>; 3],
     pub(crate) warm: Vec<f64>,
     pub(crate) warm_cpu: Vec<f64>,
+    /// One invocation after the other with the share of each of [`MEMORY`].
+    pub(crate) warm_confined: [Vec<f64>; 3],
     /// Invocations of one message and of [`BATCH`] while the CMS takes [`CMS_TAKES`].
     pub(crate) batches: (Vec<f64>, Vec<f64>),
     /// In KiB.
@@ -77,7 +81,7 @@ pub(crate) fn all(
             }
             cold(&stage, contestant, &shares, measured)?;
             if !only_cold {
-                warm(&stage, contestant, measured)?;
+                warm(&stage, contestant, &shares, measured)?;
             }
         }
     }
@@ -117,10 +121,10 @@ fn cold(
     function.asked()?;
     measured.cold_cpu.push(millis(function.cpu()?));
     drop(function);
-    if let Some(smallest) = shares.first() {
+    for (share, cold) in shares.iter().zip(&mut measured.cold_confined) {
         settle();
-        let mut function = start(stage, contestant, Some(smallest), true)?;
-        measured.cold_confined.push(until_answered(&mut function)?);
+        let mut function = start(stage, contestant, Some(share), true)?;
+        cold.push(until_answered(&mut function)?);
     }
     let mut function = start(stage, contestant, None, false)?;
     function.asked()?;
@@ -138,7 +142,12 @@ fn cold(
     Ok(())
 }
 
-fn warm(stage: &Stage, contestant: &Contestant, measured: &mut Measured) -> Result<(), Error> {
+fn warm(
+    stage: &Stage,
+    contestant: &Contestant,
+    shares: &[CpuShare],
+    measured: &mut Measured,
+) -> Result<(), Error> {
     let mut function = start(stage, contestant, None, false)?;
     function.asked()?;
     for _ in 0..WARM / 4 {
@@ -159,6 +168,13 @@ fn warm(stage: &Stage, contestant: &Contestant, measured: &mut Measured) -> Resu
         stage.cms_takes(Duration::ZERO);
         measured.batches.0.push(millis(one?.0));
         measured.batches.1.push(millis(many?.0));
+    }
+    for (share, warm) in shares.iter().zip(&mut measured.warm_confined) {
+        function.confine(share)?;
+        for _ in 0..WARM_CONFINED {
+            let (time, _) = function.invoke(contestant.event.text(stage)?)?;
+            warm.push(millis(time));
+        }
     }
     Ok(())
 }

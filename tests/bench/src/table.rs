@@ -1,98 +1,115 @@
-//! The table.
+//! The table, and what else is told.
 
 use bench::Quartiles;
 
-use crate::measure::{MEMORY, Measured, Report, as_number};
+use crate::{
+    bounds,
+    measure::{MEMORY, Measured, Report, as_number},
+};
 
 /// Prints it.
 pub(crate) fn print(report: &Report) {
+    let [small, medium, large] = MEMORY;
     println!(
-        "Medians [quartiles] of {} rounds; times in ms.",
+        "Times in ms: medians of {} rounds, where there is room with the quartiles; × is how many times the floor, which is \
+         floor-hello for a start and floor-two-calls for an invocation.\n\
+         At {small} / {medium} / {large} MB: with the processor's share that Lambda gives with so much memory.\n",
         report.rounds
     );
     println!(
-        "\n| program | cold | × | CPU | cold at {0} MB | first | {0} MB | {1} MB | {2} MB | warm | warm CPU | × | instructions | × | RSS, MiB | zip, MB |",
-        MEMORY[0], MEMORY[1], MEMORY[2]
+        "| program | cold | × | CPU | all at {small} / {medium} / {large} MB | first invocation | at {small} / {medium} / {large} MB | warm | at {small} / {medium} / {large} MB | CPU | × | instructions | × | RSS, MiB | zip, MB |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
-    let cold_floor = median_of(report, "floor-hello", |measured| &measured.cold);
-    let warm_floor = median_of(report, "floor-two-calls", |measured| &measured.warm_cpu);
-    let floor = report
-        .measured
-        .iter()
-        .find(|measured| measured.name == "floor-two-calls");
-    let instructions_floor = floor.and_then(|measured| median(&instructions(measured)));
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let hello = report.of("floor-hello");
+    let two_calls = report.of("floor-two-calls");
     for measured in &report.measured {
-        let [small, medium, large] = &measured.first_confined;
-        println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.2} |",
-            measured.name,
+        let cells = [
+            measured.name.clone(),
             shown(&measured.cold),
-            ratio(&measured.cold, cold_floor),
+            ratio(measured.cold(), hello.and_then(Measured::cold)),
             shown(&measured.cold_cpu),
-            shown(&measured.cold_confined),
+            medians(&measured.cold_confined),
             shown(&measured.first),
-            shown(small),
-            shown(medium),
-            shown(large),
+            medians(&measured.first_confined),
             shown(&measured.warm),
+            medians(&measured.warm_confined),
             shown(&measured.warm_cpu),
-            ratio(&measured.warm_cpu, warm_floor),
+            ratio(measured.warm_cpu(), two_calls.and_then(Measured::warm_cpu)),
             measured
                 .instructions
                 .map_or("–".to_owned(), |count| count.to_string()),
-            ratio(&instructions(measured), instructions_floor),
-            median(&measured.memory).map_or("–".to_owned(), |kib| format!("{:.1}", kib / 1024.0)),
-            as_number(u64::try_from(measured.zipped).unwrap_or_default()) / 1e6,
-        );
+            ratio(
+                measured.instructions(),
+                two_calls.and_then(Measured::instructions),
+            ),
+            number(measured.memory(), 1),
+            number(Some(measured.zipped()), 2),
+        ];
+        println!("| {} |", cells.join(" | "));
     }
     println!();
     for measured in &report.measured {
-        println!(
-            "{}, start and first invocation: {}",
-            measured.name, measured.at_start
-        );
-        println!(
-            "{}, each further invocation: {}",
-            measured.name, measured.per_invocation
-        );
-        let (one, many) = &measured.batches;
-        if let (Some(one), Some(many)) = (median(one), median(many)) {
-            println!(
-                "{}, the CMS taking 50 ms: a batch of 1 {one:.1} ms, a batch of 10 {many:.1} ms: × {:.2}",
-                measured.name,
-                many / one
-            );
-        }
+        let name = &measured.name;
+        println!("{name}, start and first invocation: {}", measured.at_start);
+        println!("{name}, each further one: {}", measured.per_invocation);
     }
+    bounds::print(report);
     if let Some(cause) = &report.unconfined {
         println!("\nNo shares of a processor: control groups cannot be made here ({cause}).");
     }
-}
-
-fn instructions(measured: &Measured) -> Vec<f64> {
-    measured.instructions.map(as_number).into_iter().collect()
+    if report.measured.iter().all(|one| one.instructions.is_none()) {
+        println!("\nNo instructions: they are counted by valgrind, which is not installed.");
+    }
 }
 
 fn shown(numbers: &[f64]) -> String {
     Quartiles::of(numbers).map_or("–".to_owned(), |quartiles| quartiles.to_string())
 }
 
-fn median(numbers: &[f64]) -> Option<f64> {
+fn medians(of_each: &[Vec<f64>]) -> String {
+    let medians = of_each.iter().map(|numbers| number(median(numbers), 2));
+    medians.collect::<Vec<_>>().join(" / ")
+}
+
+fn number(number: Option<f64>, places: usize) -> String {
+    number.map_or("–".to_owned(), |number| format!("{number:.places$}"))
+}
+
+fn ratio(one: Option<f64>, floor: Option<f64>) -> String {
+    number(one.zip(floor).map(|(one, floor)| one / floor), 2)
+}
+
+pub(crate) fn median(numbers: &[f64]) -> Option<f64> {
     Quartiles::of(numbers).map(|quartiles| quartiles.median)
 }
 
-fn median_of(report: &Report, name: &str, of: fn(&Measured) -> &Vec<f64>) -> Option<f64> {
-    let floor = report
-        .measured
-        .iter()
-        .find(|measured| measured.name == name);
-    median(of(floor?))
+impl Report {
+    /// What was measured of the program of that name.
+    pub(crate) fn of(&self, name: &str) -> Option<&Measured> {
+        self.measured.iter().find(|measured| measured.name == name)
+    }
 }
 
-fn ratio(numbers: &[f64], floor: Option<f64>) -> String {
-    match (median(numbers), floor) {
-        (Some(median), Some(floor)) => format!("{:.2}", median / floor),
-        _ => "–".to_owned(),
+impl Measured {
+    pub(crate) fn cold(&self) -> Option<f64> {
+        median(&self.cold)
+    }
+
+    pub(crate) fn warm_cpu(&self) -> Option<f64> {
+        median(&self.warm_cpu)
+    }
+
+    pub(crate) fn instructions(&self) -> Option<f64> {
+        self.instructions.map(as_number)
+    }
+
+    /// In MiB.
+    pub(crate) fn memory(&self) -> Option<f64> {
+        median(&self.memory).map(|kib| kib / 1024.0)
+    }
+
+    /// In MB.
+    pub(crate) fn zipped(&self) -> f64 {
+        as_number(u64::try_from(self.zipped).unwrap_or_default()) / 1e6
     }
 }

@@ -64,7 +64,7 @@ fn sync_brand_opens_a_connection_to_the_cms_with_its_first_message_and_makes_thr
 
 #[test]
 #[ignore = "needs the functions: make test"]
-fn a_batch_of_ten_takes_the_calls_of_ten_and_at_most_a_connection_for_each() {
+fn a_batch_of_ten_takes_the_calls_of_ten_and_its_connections_are_kept() {
     let stage = Stage::start("batch").unwrap();
     let mut sync_brand = started(&stage, "sync-brand");
     let start = stage.counts();
@@ -72,7 +72,14 @@ fn a_batch_of_ten_takes_the_calls_of_ten_and_at_most_a_connection_for_each() {
     let batch = stage.counts().since(&start);
     let calls = "GetItem 10, PutItem 10, TransactWriteItems 10, POST 10";
     assert_eq!(batch.calls(), calls);
+    // Whoever waits for a connection takes one that is given back meanwhile; the one that was being made is kept as well. So
+    // there may be more than ten to each of the two, and how many varies.
     assert!(batch.connections_in_all() <= 40, "{batch}");
+    let before = stage.counts();
+    for _ in 0..20 {
+        invoke(&mut sync_brand, &stage, 1);
+    }
+    assert_eq!(stage.counts().since(&before).connections(), "");
 }
 
 fn invoke(sync_brand: &mut Function, stage: &Stage, messages: usize) {
@@ -98,7 +105,7 @@ fn a_function_starts_even_if_dynamodb_and_sqs_are_away() {
     assert_eq!(stage.counts().connections(), "Secrets Manager 4");
 }
 
-/// What a warm create may take in the dev profile, in millions of instructions: measured, and a quarter more.
+/// What a warm create may take in the dev profile, in millions of instructions: 9.6 were counted, and a quarter more is allowed.
 const CREATE_BRAND: u64 = 12;
 
 #[test]
