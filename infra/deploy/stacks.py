@@ -50,10 +50,11 @@ class Target:
             os.environ["SAM_CLI_POLL_DELAY"] = "0.2"
         section = "local" if to == "local" else "default"
         configured = tomllib.loads(SAMCONFIG.read_text())[section]["deploy"]["parameters"]
-        session = boto3.Session()
+        # boto3 and SAM read AWS_DEFAULT_REGION alone, everything else here reads AWS_REGION.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
         if not session.region_name:
             raise Problem("no region: AWS_REGION=eu-central-1 make deploy, or one in the profile (AWS_PROFILE=…)")
-        os.environ["AWS_DEFAULT_REGION"] = session.region_name  # for SAM
+        os.environ["AWS_DEFAULT_REGION"] = session.region_name
         config = Config(retries={"mode": "standard"})
 
         def client(service: Any) -> Any:
