@@ -9,6 +9,7 @@
 
 mod admin;
 mod document;
+mod functions;
 mod logs;
 mod requests;
 
@@ -25,6 +26,7 @@ use workflow::{Journal, Run};
 
 pub use admin::{Admin, answer};
 pub use document::Document;
+pub use functions::Functions;
 pub use requests::Requests;
 
 use self::admin::json_answer;

@@ -1,12 +1,12 @@
-//! Kills the functions' processes: those whose executable lies where the emulator unpacks the functions.
+//! Kills the functions' processes.
 
 use std::{
-    collections::HashMap,
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
 };
 
+use system_tests::Functions;
 use tokio::{task::spawn_blocking, time::sleep};
 
 use crate::{
@@ -19,16 +19,9 @@ const BETWEEN: Duration = Duration::from_millis(1500);
 /// The most processes that are killed at once.
 const AT_ONCE: usize = 4;
 
-/// Where the functions' processes come from.
+/// Knows the functions' processes.
 #[derive(Clone, Debug)]
-pub(crate) struct Killer(Arc<Source>);
-
-#[derive(Debug)]
-struct Source {
-    folder: String,
-    /// The functions' names, by the folder of each one's code.
-    functions: HashMap<String, String>,
-}
+pub(crate) struct Killer(Arc<Functions>);
 
 /// A function's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +31,9 @@ struct Process {
 }
 
 impl Killer {
-    /// A killer of the processes whose executables are in or below that folder. `digests` has the folder of each
-    /// function's code.
-    pub(crate) fn new(folder: String, digests: HashMap<String, String>) -> Self {
-        let functions = digests
-            .into_iter()
-            .map(|(function, digest)| (digest, function))
-            .collect();
-        Self(Arc::new(Source { folder, functions }))
+    /// A killer of the processes of those functions.
+    pub(crate) fn new(functions: Functions) -> Self {
+        Self(Arc::new(functions))
     }
 
     /// Kills all processes of that function.
@@ -56,8 +44,8 @@ impl Killer {
     }
 
     async fn processes(&self) -> Vec<Process> {
-        let source = Arc::clone(&self.0);
-        let listed = spawn_blocking(move || source.processes()).await;
+        let functions = Arc::clone(&self.0);
+        let listed = spawn_blocking(move || processes(&functions)).await;
         listed.unwrap_or_default()
     }
 
@@ -81,26 +69,22 @@ impl Killer {
     }
 }
 
-impl Source {
-    fn processes(&self) -> Vec<Process> {
-        let listed = Command::new("ps").args(["-axo", "pid=,command="]).output();
-        let listed = listed.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&listed)
-            .lines()
-            .filter_map(|line| self.process(line))
-            .collect()
-    }
+fn processes(functions: &Functions) -> Vec<Process> {
+    let listed = Command::new("ps").args(["-axo", "pid=,command="]).output();
+    let listed = listed.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&listed)
+        .lines()
+        .filter_map(|line| process(functions, line))
+        .collect()
+}
 
-    /// The process of that line, if it is a function's: `4711 <folder>/…/<digest>/bootstrap`.
-    fn process(&self, line: &str) -> Option<Process> {
-        let (id, command) = line.trim().split_once(' ')?;
-        let folder = format!("{}/", self.folder);
-        let path = command.trim().strip_prefix(folder.as_str())?;
-        let (_, folder) = path.strip_suffix("/bootstrap")?.rsplit_once('/')?;
-        let function = self.functions.get(folder)?.clone();
-        let id = id.to_owned();
-        Some(Process { id, function })
-    }
+/// The process of that line, if it is a function's: `4711 <executable>`.
+fn process(functions: &Functions, line: &str) -> Option<Process> {
+    let (id, command) = line.trim().split_once(' ')?;
+    Some(Process {
+        id: id.to_owned(),
+        function: functions.name_of(command.trim())?.to_owned(),
+    })
 }
 
 /// Kills processes at random, for as long as there are faults.
@@ -153,17 +137,19 @@ fn drawn<'a, T>(chaos: &Chaos, among: &'a [T]) -> Option<&'a T> {
 mod tests {
     use std::collections::HashMap;
 
-    use super::{Killer, Process};
+    use system_tests::Functions;
+
+    use super::{Process, process};
 
     #[test]
     fn only_processes_of_functions_of_this_stack_are_found() {
         let digests = HashMap::from([("create-brand".to_owned(), "abc".to_owned())]);
-        let killer = Killer::new("/state/exec-1".to_owned(), digests);
+        let functions = Functions::new("/state/exec-1", digests);
         let found = Process {
             id: "4711".to_owned(),
             function: "create-brand".to_owned(),
         };
-        let of_line = |line| killer.0.process(line);
+        let of_line = |line| process(&functions, line);
         assert_eq!(
             of_line(" 4711 /state/exec-1/code/abc/bootstrap"),
             Some(found)

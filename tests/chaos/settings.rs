@@ -1,8 +1,9 @@
 //! What the test is told: by arguments, and by the environment that `infra/local exec --faulty` makes.
 
-use std::{collections::HashMap, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use config::Env;
+use system_tests::Functions;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +70,8 @@ pub(crate) struct Detour {
     pub(crate) aws: (String, String),
     /// Where they look for the CMS, and where it is.
     pub(crate) cms: (String, String),
-    /// Where the functions' executables are.
-    pub(crate) functions_folder: String,
-    /// The folder of each function's code within that.
-    pub(crate) functions_code: HashMap<String, String>,
+    /// The functions' processes.
+    pub(crate) functions: Functions,
 }
 
 impl Detour {
@@ -83,20 +82,15 @@ impl Detour {
             "AWS_ENDPOINT_URL",
             "FAULTY_CMS_ADDRESS",
             "CMS_URL",
-            "FUNCTIONS_FOLDER",
-            "FUNCTIONS_CODE",
         ]
         .map(|variable| env.text(variable));
-        let [aws_here, aws, cms_here, cms, functions_folder, code] = env
+        let [aws_here, aws, cms_here, cms] = env
             .finish(text)
             .map_err(|error| format!("this is run by `make chaos`: {error}"))?;
-        let functions_code =
-            serde_json::from_str(&code).map_err(|error| format!("FUNCTIONS_CODE: {error}"))?;
         Ok(Self {
             aws: (aws_here, address(&aws)),
             cms: (cms_here, address(&cms)),
-            functions_folder,
-            functions_code,
+            functions: Functions::from_env()?,
         })
     }
 }

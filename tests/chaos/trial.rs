@@ -42,7 +42,7 @@ const ROUNDS: usize = 4;
 /// Runs the test, prints its summary, and answers what is not as it must be.
 pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<String>, BoxError> {
     let begun = Instant::now();
-    let killer = Killer::new(detour.functions_folder, detour.functions_code);
+    let killer = Killer::new(detour.functions);
     let longest = settings.window * LONGEST;
     let chaos = Arc::new(Chaos::new(settings.seed, settings.window, longest, killer));
     let (here, there) = detour.aws;

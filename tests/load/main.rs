@@ -11,9 +11,8 @@ mod report;
 use std::{env, process::ExitCode, sync::Arc, time::Duration};
 
 use client::Created;
-use processes::Functions;
 use report::Level;
-use system_tests::Stack;
+use system_tests::{Functions, Stack};
 use tokio::{task::JoinSet, time::Instant};
 
 /// How many clients there are at once, one level after the other.
@@ -58,7 +57,7 @@ async fn main() -> ExitCode {
 
 /// One level: so many clients create brands, one after the other each, until the time is over.
 async fn run(stack: &Arc<Stack>, functions: &Functions, clients: usize, window: Duration) -> Level {
-    let before = functions.used();
+    let before = processes::used(functions);
     let begun = Instant::now();
     let mut at_work = JoinSet::new();
     for number in 0..clients {
@@ -79,6 +78,6 @@ async fn run(stack: &Arc<Stack>, functions: &Functions, clients: usize, window: 
         settled,
         created,
         synced,
-        used: functions.used().since(&before),
+        used: processes::used(functions).since(&before),
     }
 }

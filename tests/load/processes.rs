@@ -1,24 +1,11 @@
-//! What the functions' processes use. They are told from others by their executables, which lie where the emulator unpacks the
-//! functions.
+//! What the functions' processes use.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, time::Duration};
 
-use config::Env;
+use system_tests::Functions;
 
 /// The functions that a create and its sync need.
 pub(crate) const FUNCTIONS: [&str; 2] = ["create-brand", "sync-brand"];
-
-/// Where the functions' processes come from.
-#[derive(Debug)]
-pub(crate) struct Functions {
-    folder: String,
-    /// The functions' names, by the folder of each one's code.
-    names: HashMap<String, String>,
-}
 
 /// What processes have used, by function.
 #[derive(Clone, Debug, Default)]
@@ -31,45 +18,19 @@ struct Process {
     memory: u64,
 }
 
-impl Functions {
-    /// As `infra/local exec` tells it.
-    pub(crate) fn from_env() -> Result<Self, String> {
-        let mut env = Env::of_process();
-        let (folder, code) = (env.text("FUNCTIONS_FOLDER"), env.text("FUNCTIONS_CODE"));
-        let (folder, code) = env
-            .finish((folder, code))
-            .map_err(|error| error.to_string())?;
-        let digests: HashMap<String, String> =
-            serde_json::from_str(&code).map_err(|error| format!("FUNCTIONS_CODE: {error}"))?;
-        let names = digests.into_iter().map(|(name, digest)| (digest, name));
-        Ok(Self {
-            folder,
-            names: names.collect(),
-        })
-    }
-
-    /// What those that live have used until now.
-    pub(crate) fn used(&self) -> Used {
-        let mut used = Used::default();
-        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let id = entry.file_name().to_str().and_then(|id| id.parse().ok());
-            let path = fs::read_link(entry.path().join("exe"));
-            let name = path.ok().and_then(|path| self.name(path.to_str()?));
-            if let (Some(id), Some(name)) = (id, name) {
-                let processes = used.0.entry(name).or_default();
-                processes.insert(id, Process::of(id).unwrap_or_default());
-            }
+/// What those that live have used until now.
+pub(crate) fn used(functions: &Functions) -> Used {
+    let mut used = Used::default();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let id = entry.file_name().to_str().and_then(|id| id.parse().ok());
+        let path = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+        let name = path.to_str().and_then(|path| functions.name_of(path));
+        if let (Some(id), Some(name)) = (id, name) {
+            let processes = used.0.entry(name.to_owned()).or_default();
+            processes.insert(id, Process::of(id).unwrap_or_default());
         }
-        used
     }
-
-    fn name(&self, path: &str) -> Option<String> {
-        let path = path
-            .strip_prefix(&self.folder)?
-            .strip_suffix("/bootstrap")?;
-        let (_, digest) = path.rsplit_once('/')?;
-        self.names.get(digest).cloned()
-    }
+    used
 }
 
 impl Process {

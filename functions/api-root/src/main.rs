@@ -29,8 +29,7 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::sdk_config()?;
-    let secrets = aws_sdk_secretsmanager::Client::new(&sdk);
-    let secret = config::fetch_secret(&secrets, &config.auth_secret_id).await?;
+    let secret = config::fetch_secret(&sdk, &config.auth_secret_id).await?;
     let api_root = Arc::new(ApiRoot::new(Tokens::signed_with(&secret)?));
     let service = ServiceBuilder::new()
         .layer(Traced::with(telemetry))

@@ -34,11 +34,10 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let secrets = aws_sdk_secretsmanager::Client::new(sdk.config());
     let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
     let sqs = aws_sdk_sqs::Client::new(sdk.config());
     let (secret, (), ()) = tokio::join!(
-        config::fetch_secret(&secrets, &config.auth_secret_id),
+        config::fetch_secret(sdk.config(), &config.auth_secret_id),
         sdk.connect_to_dynamodb(),
         sdk.connect_to_sqs(),
     );

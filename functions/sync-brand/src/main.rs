@@ -90,7 +90,6 @@ async fn main() -> Result<(), Error> {
 }
 
 async fn api_key(sdk: &aws::SdkConfig, secret_id: &str) -> Result<ApiKey, Error> {
-    let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let secret = config::fetch_secret(&client, secret_id).await?;
+    let secret = config::fetch_secret(sdk, secret_id).await?;
     Ok(secret.expose().parse()?)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws::SdkConfig;
 use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
 use thiserror::Error;
 
@@ -36,13 +37,14 @@ pub struct SecretError {
     reason: String,
 }
 
-/// Reads a secret's text. `id` is its name or ARN.
-pub async fn fetch_secret(client: &Client, id: &str) -> Result<Secret, SecretError> {
+/// Reads a secret's text. `id` is its name or ARN. A function does it once, at start, and so needs no client of its own.
+pub async fn fetch_secret(sdk: &SdkConfig, id: &str) -> Result<Secret, SecretError> {
     let failed = |reason: String| SecretError {
         id: id.to_owned(),
         reason,
     };
-    let answer = client.get_secret_value().secret_id(id).send().await;
+    let request = Client::new(sdk).get_secret_value().secret_id(id);
+    let answer = request.send().await;
     let answer = answer.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
     let text = answer.secret_string.filter(|text| !text.is_empty());
     text.map(Secret)
