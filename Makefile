@@ -26,6 +26,8 @@ NOT_ON_LOCALSTACK := no_page_of_another_origin
 # DynamoDB Local as it is there without Docker refuses empty strings and does not answer the item that failed a condition.
 NOT_ON_LOCALSTACK += $(if $(LOCALSTACK_WITHOUT_DOCKER),the_journal_on_dynamodb a_user_is_found_as_created changing_a_brand_takes)
 
+WATCH_TEST = $(LOCAL) exec --with-tests --watched -- $(JOURNEY)
+
 # The fault test: cargo-lambda lays out every executable so.
 CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
 BRANDS ?= 500
@@ -72,11 +74,11 @@ redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked even
 
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
 	@$(LOCAL) exec --with-tests -- sh -ec '$(SCRIPTS_TEST); $(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
-	@$(LOCAL) exec --with-tests --watched -- $(JOURNEY)
+	@$(WATCH_TEST)
 	@$(CHAOS) --brands 80 --seconds 15
 
 test-watch: ## run the journey tests against functions under `cargo lambda watch`
-	@$(LOCAL) exec --with-tests --watched -- $(JOURNEY)
+	@$(WATCH_TEST)
 
 test-localstack: ## run the system tests on LocalStack, in Docker or with LOCALSTACK_WITHOUT_DOCKER=1
 	@STACK=localstack $(LOCAL) exec --with-tests -- $(ON_LOCALSTACK) $(NOT_ON_LOCALSTACK:%=--skip %)

@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import template
 from processes import Process, await_that
 from project import TEMPLATE, Problem
 
@@ -35,26 +36,26 @@ def clients(endpoint: str) -> Client:
 
 
 def deploy(
-    client: Client, template: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
+    client: Client, where: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
 ) -> dict[str, str]:
     """Creates the stack and returns its outputs; a problem with the first cause if it fails.
 
-    `template` is CloudFormation's TemplateBody or TemplateURL.
+    `where` the template is: CloudFormation's TemplateBody or TemplateURL.
     """
     try:
-        return _create(client, template, parameters, emulator)
+        return _create(client, where, parameters, emulator)
     except (BotoCoreError, ClientError) as error:
         emulator.check()
         raise Problem(f"deploy: {error}") from error
 
 
 def _create(
-    client: Client, template: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
+    client: Client, where: Mapping[str, str], parameters: Mapping[str, str], emulator: Process
 ) -> dict[str, str]:
     cloudformation = client("cloudformation")
     cloudformation.create_stack(
         StackName=STACK,
-        **template,
+        **where,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -84,28 +85,21 @@ def outputs(endpoint: str) -> dict[str, str]:
 
 def log_groups(client: Client) -> dict[str, str]:
     """The log groups that the template gives its functions, by the functions' names."""
-    found = _resources(client, "AWS::Logs::LogGroup")
-    return {_words(logical_id.removesuffix("LogGroup")): group for logical_id, group in found.items()}
+    return _of_functions(client, "LogGroup")
 
 
 def functions(client: Client) -> dict[str, str]:
     """What the functions are called once deployed, by name."""
-    found = _resources(client, "AWS::Lambda::Function")
-    return {_words(logical_id.removesuffix("Function")): deployed for logical_id, deployed in found.items()}
+    return _of_functions(client, "Function")
 
 
-def _resources(client: Client, resource_type: str) -> dict[str, str]:
+def _of_functions(client: Client, kind: str) -> dict[str, str]:
+    """What stands in the template beside each function as `NameFunction`, by the functions' names."""
     resources = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+    deployed = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
     return {
-        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
-        for resource in resources
-        if resource["ResourceType"] == resource_type
+        name: deployed[logical_id.removesuffix("Function") + kind] for logical_id, name in template.functions().items()
     }
-
-
-def _words(camel_case: str) -> str:
-    """`CreateBrand` as functions are named, `create-brand`."""
-    return "-".join(re.findall("[A-Z][a-z]+", camel_case)).lower()
 
 
 def code_digests(client: Client) -> dict[str, str]:
@@ -131,8 +125,8 @@ def package(client: Client) -> str:
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
         return f"CodeUri: s3://{BUCKET}/{key}"
 
-    template = re.sub(r"CodeUri: (\S+)", upload, TEMPLATE.read_text())
-    s3.put_object(Bucket=BUCKET, Key=TEMPLATE.name, Body=template.encode())
+    packaged = re.sub(r"CodeUri: (\S+)", upload, TEMPLATE.read_text())
+    s3.put_object(Bucket=BUCKET, Key=TEMPLATE.name, Body=packaged.encode())
     return f"{s3.meta.endpoint_url}/{BUCKET}/{TEMPLATE.name}"
 
 
