@@ -34,12 +34,10 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
-    let sqs = aws_sdk_sqs::Client::new(sdk.config());
-    let (secret, (), ()) = tokio::join!(
+    let (dynamodb, sqs, secret) = tokio::join!(
+        sdk.dynamodb(),
+        sdk.sqs(),
         config::fetch_secret(sdk.config(), &config.auth_secret_id),
-        sdk.connect_to_dynamodb(),
-        sdk.connect_to_sqs(),
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);

@@ -34,10 +34,9 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
-    let (secret, ()) = tokio::join!(
+    let (dynamodb, secret) = tokio::join!(
+        sdk.dynamodb(),
         config::fetch_secret(sdk.config(), &config.auth_secret_id),
-        sdk.connect_to_dynamodb(),
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);

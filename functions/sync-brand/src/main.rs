@@ -53,13 +53,12 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
     let url = config.cms_url.clone();
     // Beside the waiting for AWS. No SQS: it is needed where something fails.
     let transport = tokio::task::spawn_blocking(move || url.transport());
-    let (api_key, (), transport) = tokio::join!(
+    let (dynamodb, api_key, transport) = tokio::join!(
+        sdk.dynamodb(),
         api_key(sdk.config(), &config.cms_api_key_secret_id),
-        sdk.connect_to_dynamodb(),
         transport,
     );
     let config_of_cms = CmsConfig {

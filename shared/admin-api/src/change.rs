@@ -13,19 +13,25 @@ use crate::{ApiError, Deadline};
 const ANNOUNCE: Duration = Duration::from_secs(2);
 
 /// What the store answers; where it fails, or does not answer in time, the client learns no more than that.
-pub async fn in_time<T>(
+///
+/// A request of the SDK is a future of 6 KB, here and below. It is boxed, since each future around it would copy it, and the
+/// handler's is wrapped a dozen times before it is polled.
+pub fn in_time<T>(
     deadline: &Deadline,
     answer: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, ApiError> {
-    match timeout(deadline.time_left(), answer).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(cause)) => {
-            error!(error = telemetry::chain(&cause), "the store failed");
-            Err(ApiError::Unknown)
-        }
-        Err(_) => {
-            error!("the store did not answer in time");
-            Err(ApiError::Unknown)
+) -> impl Future<Output = Result<T, ApiError>> {
+    let answer = timeout(deadline.time_left(), Box::pin(answer));
+    async {
+        match answer.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(cause)) => {
+                error!(error = telemetry::chain(&cause), "the store failed");
+                Err(ApiError::Unknown)
+            }
+            Err(_) => {
+                error!("the store did not answer in time");
+                Err(ApiError::Unknown)
+            }
         }
     }
 }
@@ -43,7 +49,7 @@ pub async fn announce(
         return;
     }
     let time = deadline.time_left().min(ANNOUNCE);
-    let announced = timeout(time, events.announce(brand, trace)).await;
+    let announced = timeout(time, Box::pin(events.announce(brand, trace))).await;
     let failure = match announced {
         Ok(Ok(())) => {
             metrics.add("announced");

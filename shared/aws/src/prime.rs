@@ -1,8 +1,11 @@
-//! Opening connections before they are needed.
+//! Clients whose connections are open before they are needed.
 //!
 //! Lambda gives a function a whole processor while it starts, and 7 % of one, at 128 MB, for its first invocation: so the
 //! TLS handshakes belong to the start. A connection is opened by `GET /ping`, without a signature. AWS answers that with a
 //! word, or with an error: either does. It is no call of the API, and costs nothing.
+//!
+//! The network comes first: while a name is looked up and a server answers, the client is made. A start that asks for all
+//! that it needs at once, in one `join!`, waits for the slowest of it only.
 
 use std::time::Duration;
 
@@ -21,8 +24,19 @@ use crate::Sdk;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Sdk {
-    /// Opens a connection to DynamoDB. If it cannot be had, the first request tries again.
-    pub async fn connect_to_dynamodb(&self) {
+    /// A client of DynamoDB, once it has a connection. If none can be had, its first request tries again.
+    pub async fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let client = async { aws_sdk_dynamodb::Client::new(self.config()) };
+        tokio::join!(self.ping_dynamodb(), client).1
+    }
+
+    /// A client of SQS, once it has a connection. If none can be had, its first request tries again.
+    pub async fn sqs(&self) -> aws_sdk_sqs::Client {
+        let client = async { aws_sdk_sqs::Client::new(self.config()) };
+        tokio::join!(self.ping_sqs(), client).1
+    }
+
+    async fn ping_dynamodb(&self) {
         use dynamodb::ResolveEndpoint as _;
         let place = dynamodb::Params::builder()
             .set_region(self.config().region().map(ToString::to_string))
@@ -34,8 +48,7 @@ impl Sdk {
         }
     }
 
-    /// Opens a connection to SQS. If it cannot be had, the first request tries again.
-    pub async fn connect_to_sqs(&self) {
+    async fn ping_sqs(&self) {
         use sqs::ResolveEndpoint as _;
         let place = sqs::Params::builder()
             .set_region(self.config().region().map(ToString::to_string))

@@ -10,7 +10,7 @@ use crate::contestant::Contestant;
 /// The memory, in MB, whose share of a processor is tried.
 pub(crate) const MEMORY: [u32; 3] = [128, 512, 1769];
 /// How many invocations of a round tell what a warm one costs.
-const WARM: u32 = 60;
+const WARM: u32 = 400;
 /// How many of a round tell how long one takes with a share of a processor.
 const WARM_CONFINED: u32 = 10;
 /// How long the CMS takes where batches are compared.
