@@ -36,9 +36,9 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let dynamodb = sdk.dynamodb().await;
     // Mostly there is nothing to announce, and then it needs no connection to SQS.
-    let sqs = aws_sdk_sqs::Client::new(sdk.config());
+    let sqs = async { aws_sdk_sqs::Client::new(sdk.config()) };
+    let (dynamodb, sqs) = tokio::join!(sdk.dynamodb(), sqs);
     let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
     let events = SqsBrandEvents::new(sqs, config.brand_events_queue_url);
     let republish_brands = RepublishBrands::new(brands, events, config.limits);

@@ -54,12 +54,13 @@ async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
     let url = config.cms_url.clone();
-    // Beside the waiting for AWS. No SQS: it is needed where something fails.
     let transport = tokio::task::spawn_blocking(move || url.transport());
-    let (dynamodb, api_key, transport) = tokio::join!(
+    let (dynamodb, api_key, transport, sqs) = tokio::join!(
         sdk.dynamodb(),
         api_key(sdk.config(), &config.cms_api_key_secret_id),
         transport,
+        // It needs no connection yet: it is for what fails.
+        async { aws_sdk_sqs::Client::new(sdk.config()) },
     );
     let config_of_cms = CmsConfig {
         api_key: Some(api_key?),
@@ -71,7 +72,7 @@ async fn main() -> Result<(), Error> {
     let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
     let journal = DynamoDbJournal::new(dynamodb, config.workflow_executions_table);
     let (queue, parked) = (config.brand_events_queue_url, config.brand_events_dlq_url);
-    let messages = SqsMessages::new(aws_sdk_sqs::Client::new(sdk.config()), queue, parked);
+    let messages = SqsMessages::new(sqs, queue, parked);
     let engine = Engine::new(Arc::new(journal));
     let sync_brand = SyncBrand::new(
         engine,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "BrandSync";
@@ -126,35 +126,23 @@ impl Metrics {
 
     fn line(&self, function: &str, now: SystemTime, number: usize) -> String {
         let counts = self.counts.iter().filter(|_| number == 0);
-        let counts = counts.map(|(name, count)| (*name, Unit::Count, Value::from(*count)));
+        let counts = counts.map(|(name, count)| (*name, Unit::Count, Told::Count(*count)));
         let measured = self.measured.iter().filter_map(|(name, unit, values)| {
-            let value = match values.chunks(MAX_VALUES).nth(number)? {
-                [value] => Value::from(*value),
-                values => Value::from(values),
+            let told = match values.chunks(MAX_VALUES).nth(number)? {
+                [value] => Told::Value(*value),
+                values => Told::Values(values),
             };
-            Some((*name, *unit, value))
+            Some((*name, *unit, told))
         });
-        let mut metrics = Vec::new();
-        let mut values = Map::new();
-        for (name, unit, value) in counts.chain(measured) {
-            metrics.push(json!({ "Name": name, "Unit": unit.as_str() }));
-            values.insert(name.to_owned(), value);
-        }
+        let told: Vec<_> = counts.chain(measured).collect();
         let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let about = json!({
-            "Timestamp": u64::try_from(millis.as_millis()).unwrap_or(u64::MAX),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [[DIMENSION]],
-                "Metrics": metrics,
-            }],
-        });
-        let mut line = Map::from_iter([
-            ("_aws".to_owned(), about),
-            (DIMENSION.to_owned(), function.into()),
-        ]);
-        line.extend(values);
-        Value::Object(line).to_string()
+        let line = Line {
+            function,
+            millis: u64::try_from(millis.as_millis()).unwrap_or(u64::MAX),
+            told: &told,
+        };
+        // It consists of names and numbers: there is nothing in it that JSON does not know.
+        serde_json::to_string(&line).unwrap_or_default()
     }
 
     /// Writes them to the log. `function` is what the function is called where Lambda gives it no name.
@@ -164,6 +152,68 @@ impl Metrics {
         for line in self.lines(name, SystemTime::now()) {
             println!("{line}");
         }
+    }
+}
+
+/// What is told of a metric.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told<'a> {
+    Count(u64),
+    Value(f64),
+    Values(&'a [f64]),
+}
+
+/// A line, written without making a tree of it first: it is a part of each invocation.
+struct Line<'a> {
+    function: &'a str,
+    millis: u64,
+    told: &'a [(&'static str, Unit, Told<'a>)],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct About {
+    timestamp: u64,
+    cloud_watch_metrics: [Directive; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: [[&'static str; 1]; 1],
+    metrics: Vec<Metric>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let metrics = self.told.iter().map(|(name, unit, _)| Metric {
+            name,
+            unit: unit.as_str(),
+        });
+        let about = About {
+            timestamp: self.millis,
+            cloud_watch_metrics: [Directive {
+                namespace: NAMESPACE,
+                dimensions: [[DIMENSION]],
+                metrics: metrics.collect(),
+            }],
+        };
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("_aws", &about)?;
+        line.serialize_entry(DIMENSION, self.function)?;
+        for (name, _, told) in self.told {
+            line.serialize_entry(name, told)?;
+        }
+        line.end()
     }
 }
 
