@@ -28,7 +28,7 @@ impl Config {
 async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
-    let sdk = aws::sdk_config()?;
+    let sdk = aws::Sdk::from_env()?;
     let secret = config::fetch_secret(&sdk, &config.auth_secret_id).await?;
     let api_root = Arc::new(ApiRoot::new(Tokens::signed_with(&secret)?));
     let service = ServiceBuilder::new()

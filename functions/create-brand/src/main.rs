@@ -37,7 +37,7 @@ async fn main() -> Result<(), Error> {
     let (dynamodb, sqs, secret) = tokio::join!(
         sdk.dynamodb(),
         sdk.sqs(),
-        config::fetch_secret(sdk.config(), &config.auth_secret_id),
+        config::fetch_secret(&sdk, &config.auth_secret_id),
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::Sdk::from_env()?;
     let (dynamodb, secret) = tokio::join!(
         sdk.dynamodb(),
-        config::fetch_secret(sdk.config(), &config.auth_secret_id),
+        config::fetch_secret(&sdk, &config.auth_secret_id),
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);

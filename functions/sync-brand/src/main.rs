@@ -57,7 +57,7 @@ async fn main() -> Result<(), Error> {
     let transport = tokio::task::spawn_blocking(move || url.transport());
     let (dynamodb, api_key, transport, sqs) = tokio::join!(
         sdk.dynamodb(),
-        api_key(sdk.config(), &config.cms_api_key_secret_id),
+        api_key(&sdk, &config.cms_api_key_secret_id),
         transport,
         // It needs no connection yet: it is for what fails.
         async { aws_sdk_sqs::Client::new(sdk.config()) },
@@ -89,7 +89,7 @@ async fn main() -> Result<(), Error> {
     run(service_fn(handle)).await
 }
 
-async fn api_key(sdk: &aws::SdkConfig, secret_id: &str) -> Result<ApiKey, Error> {
+async fn api_key(sdk: &aws::Sdk, secret_id: &str) -> Result<ApiKey, Error> {
     let secret = config::fetch_secret(sdk, secret_id).await?;
     Ok(secret.expose().parse()?)
 }

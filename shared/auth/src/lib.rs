@@ -16,7 +16,7 @@
 //! use tower::{Service, ServiceBuilder, service_fn};
 //!
 //! # fn wire() -> Result<(), auth::InvalidSecret> {
-//! // let secret = config::fetch_secret(sdk.config(), &config.auth_secret_id).await?;
+//! // let secret = config::fetch_secret(&sdk, &config.auth_secret_id).await?;
 //! let secret = Secret::new("0123456789abcdef0123456789abcdef");
 //! let tokens = Tokens::signed_with(&secret)?;
 //! let service = ServiceBuilder::new()

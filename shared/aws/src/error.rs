@@ -33,9 +33,11 @@ pub fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) 
 }
 
 fn is_passing<E: ProvideErrorMetadata>(error: &ServiceError<E, HttpResponse>) -> bool {
-    let status = error.raw().status();
     let code = error.err().code();
-    status.is_server_error()
-        || status.as_u16() == 429
-        || code.is_some_and(|code| PASSING.contains(&code))
+    is_passing_code(error.raw().status().as_u16(), code.unwrap_or_default())
+}
+
+/// Whether an answer of that status, with the error of that name, may be another one a little later.
+pub(crate) fn is_passing_code(status: u16, code: &str) -> bool {
+    status >= 500 || status == 429 || PASSING.contains(&code)
 }

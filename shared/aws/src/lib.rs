@@ -1,11 +1,12 @@
-//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, how much time is left, and how a trace
-//! goes along in a message.
+//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, secrets, how much time is left, and how a
+//! trace goes along in a message.
 
 mod error;
 mod http;
 mod prime;
 mod roots;
 mod sdk;
+mod secret;
 mod time;
 mod traced;
 
@@ -13,5 +14,6 @@ pub use aws_config::SdkConfig;
 pub use error::is_transient;
 pub use roots::RootsError;
 pub use sdk::{Sdk, operator_config, sdk_config};
+pub use secret::SecretError;
 pub use time::{deadline, time_left};
 pub use traced::TraceAttributes;

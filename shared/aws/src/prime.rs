@@ -37,15 +37,26 @@ impl Sdk {
     }
 
     async fn ping_dynamodb(&self) {
+        if let Ok(endpoint) = self.dynamodb_at(self.endpoint_url("DYNAMODB")).await {
+            self.ping(&endpoint).await;
+        }
+    }
+
+    async fn dynamodb_at(&self, url: Option<String>) -> Result<String, BoxError> {
         use dynamodb::ResolveEndpoint as _;
         let place = dynamodb::Params::builder()
             .set_region(self.config().region().map(ToString::to_string))
-            .set_endpoint(self.endpoint_url("DYNAMODB"));
-        let Ok(place) = place.build() else { return };
+            .set_endpoint(url)
+            .build()?;
         let endpoint = dynamodb::DefaultResolver::new();
-        if let Ok(endpoint) = endpoint.resolve_endpoint(&place).await {
-            self.ping(endpoint.url()).await;
-        }
+        Ok(endpoint.resolve_endpoint(&place).await?.url().to_owned())
+    }
+
+    /// Where another service of the region is: `https://dynamodb.eu-central-1.amazonaws.com`, but for the first name. The last
+    /// ones differ in China, say, and the SDK knows how.
+    pub(crate) async fn endpoint_beside_dynamodb(&self, service: &str) -> Result<String, BoxError> {
+        let dynamodb = self.dynamodb_at(None).await?;
+        Ok(dynamodb.replacen("//dynamodb.", &format!("//{service}."), 1))
     }
 
     async fn ping_sqs(&self) {

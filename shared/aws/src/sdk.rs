@@ -21,14 +21,14 @@ const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// How long one attempt at a request may take. DynamoDB and SQS answer in milliseconds; one that has not answered
 /// after this long will not.
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a request may take with all its attempts.
 const OPERATION: Duration = Duration::from_secs(6);
 
 /// What all SDK clients of a function share: one configuration, and one pool of connections.
 #[derive(Debug)]
 pub struct Sdk {
-    config: SdkConfig,
+    pub(crate) config: SdkConfig,
     pub(crate) connector: SharedHttpConnector,
 }
 

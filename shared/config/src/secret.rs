@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use aws::SdkConfig;
-use aws_sdk_secretsmanager::{Client, error::DisplayErrorContext};
+use aws::Sdk;
 use thiserror::Error;
 
 /// A secret. It never shows itself: whoever needs it asks for it by name.
@@ -31,24 +30,19 @@ impl fmt::Debug for Secret {
 
 /// A secret could not be had.
 #[derive(Debug, Error)]
-#[error("secret {id} could not be read: {reason}")]
+#[error("secret {id} could not be read")]
 pub struct SecretError {
     id: String,
-    reason: String,
+    source: aws::SecretError,
 }
 
-/// Reads a secret's text. `id` is its name or ARN. A function does it once, at start, and so needs no client of its own.
-pub async fn fetch_secret(sdk: &SdkConfig, id: &str) -> Result<Secret, SecretError> {
-    let failed = |reason: String| SecretError {
+/// Reads a secret's text. `id` is its name or ARN. A function does it once, at start.
+pub async fn fetch_secret(sdk: &Sdk, id: &str) -> Result<Secret, SecretError> {
+    let text = sdk.secret(id).await;
+    text.map(Secret).map_err(|source| SecretError {
         id: id.to_owned(),
-        reason,
-    };
-    let request = Client::new(sdk).get_secret_value().secret_id(id);
-    let answer = request.send().await;
-    let answer = answer.map_err(|error| failed(DisplayErrorContext(&error).to_string()))?;
-    let text = answer.secret_string.filter(|text| !text.is_empty());
-    text.map(Secret)
-        .ok_or_else(|| failed("it has no text".to_owned()))
+        source,
+    })
 }
 
 #[cfg(test)]
