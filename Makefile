@@ -33,6 +33,8 @@ CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
 BRANDS ?= 500
 SECONDS ?= 90
 SEED ?=
+# How far `make growth` fills the table.
+ROWS ?= 100000
 
 # Where to deploy to: aws, or local, which is what `make run` started; and the stack, where it is not the one of samconfig.toml.
 TO ?= aws
@@ -49,7 +51,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin redrive test test-watch test-localstack client openapi test-infra chaos load bench deploy update releases rollback delete lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin redrive test test-watch test-localstack client openapi test-infra chaos load growth bench deploy update releases rollback delete lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -97,6 +99,10 @@ chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, 
 
 load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
 	@$(LOCAL) exec --with-tests -- target/lambda/load/bootstrap --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),20)
+
+# Standard output has the functions' metrics, which nobody wants here.
+growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000); computed up to a million
+	@$(LOCAL) exec --with-tests -- sh -c 'target/lambda/growth/bootstrap --rows $(ROWS) >/dev/null'
 
 deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator
 	@$(DEPLOY) deploy $(PARAMETERS)
