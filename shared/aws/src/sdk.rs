@@ -23,7 +23,7 @@ pub(crate) const CONNECT: Duration = Duration::from_secs(1);
 /// after this long will not.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
 /// How long a request may take with all its attempts.
-const OPERATION: Duration = Duration::from_secs(6);
+pub(crate) const OPERATION: Duration = Duration::from_secs(6);
 
 /// What all SDK clients of a function share: one configuration, and one pool of connections.
 #[derive(Debug)]

@@ -22,7 +22,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
 
-use crate::{Sdk, error::is_passing_code, sdk::ATTEMPT};
+use crate::{
+    Sdk,
+    error::is_passing_code,
+    sdk::{ATTEMPT, OPERATION},
+};
 
 /// How long it is waited before the second attempt and before the third, at most.
 const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
@@ -83,8 +87,14 @@ struct Refusal {
 }
 
 impl Sdk {
-    /// The text of the secret of that name or ARN. Three attempts are made in all.
+    /// The text of the secret of that name or ARN. Three attempts are made in all, and then, or when their time is over, it is an
+    /// error.
     pub async fn secret(&self, id: &str) -> Result<String, SecretError> {
+        let answer = timeout(OPERATION, self.ask_three_times(id)).await;
+        answer.map_err(|elapsed| SecretError::NoAnswer(elapsed.into()))?
+    }
+
+    async fn ask_three_times(&self, id: &str) -> Result<String, SecretError> {
         for wait in WAITS {
             match self.ask_for_secret(id).await {
                 Err(error) if error.is_transient() => sleep(wait.mul_f64(fastrand::f64())).await,

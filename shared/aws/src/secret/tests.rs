@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    future::pending,
     sync::{Arc, Mutex},
 };
 
@@ -21,7 +22,7 @@ const DENIED: (u16, &str) = (
     r#"{"__type":"AccessDeniedException","Message":"not for you"}"#,
 );
 
-/// Plays Secrets Manager: answers one after the other, none where the status is 0.
+/// Plays Secrets Manager: answers one after the other. With status 0 the connection is lost, with 1 nothing comes.
 #[derive(Clone, Debug, Default)]
 struct Played {
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
@@ -34,6 +35,7 @@ impl HttpConnector for Played {
         let answer = self.answers.lock().unwrap().pop_front().unwrap();
         HttpConnectorFuture::ready(match answer {
             (0, _) => Err(ConnectorError::io("the connection is lost".into())),
+            (1, _) => return HttpConnectorFuture::new(pending()),
             (status, body) => Ok(HttpResponse::new(
                 status.try_into().unwrap(),
                 SdkBody::from(body),
@@ -137,6 +139,17 @@ async fn what_may_pass_is_tried_three_times_in_all() {
         matches!(answer, Err(SecretError::NoAnswer(_))),
         "{answer:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_does_not_wait_forever() {
+    let begun = tokio::time::Instant::now();
+    let (answer, _) = ask([(1, ""), (1, "")]).await;
+    assert!(
+        matches!(answer, Err(SecretError::NoAnswer(_))),
+        "{answer:?}"
+    );
+    assert_eq!(begun.elapsed().as_secs(), 6);
 }
 
 #[tokio::test]
