@@ -23,8 +23,7 @@ use aws_smithy_runtime_api::{
             Intercept,
             context::{
                 AfterDeserializationInterceptorContextRef,
-                BeforeSerializationInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-                Output,
+                BeforeSerializationInterceptorContextMut, Output,
             },
             dyn_dispatch_hint,
         },
@@ -32,6 +31,7 @@ use aws_smithy_runtime_api::{
     },
 };
 use aws_smithy_types::config_bag::ConfigBag;
+use system_tests::Requests;
 
 use crate::{
     asked::{Asked, Change, Key},
@@ -44,6 +44,8 @@ use crate::{
 /// Meters the requests of the clients that it is given to.
 #[derive(Clone, Debug)]
 pub(crate) struct Meter {
+    /// Counts them; a client that is metered has it beside the meter.
+    pub(crate) requests: Requests,
     readings: Arc<Mutex<Readings>>,
     /// The table of the brands, the only one that has indexes.
     table: String,
@@ -76,6 +78,7 @@ impl Meter {
     /// For the brands there, and the runs.
     pub(crate) fn new(place: &Place) -> Self {
         Self {
+            requests: Requests::default(),
             readings: Arc::default(),
             table: place.table.clone(),
             indexes: place.indexes.clone(),
@@ -104,6 +107,7 @@ impl Meter {
             return Err(problem);
         }
         let mut count = readings.count;
+        count.to_dynamodb = self.requests.sent().into();
         if count.to_dynamodb != readings.answers {
             return Err("a request to DynamoDB was repeated".to_owned());
         }
@@ -242,16 +246,6 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         let asked = Asked::of(context.input_mut());
         config.interceptor_state().store_put(asked);
-        Ok(())
-    }
-
-    fn read_before_transmit(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.readings().count.to_dynamodb += 1;
         Ok(())
     }
 

@@ -96,7 +96,9 @@ async fn ask(operation: &str, request: &Value) -> Result<Value, String> {
     let answer = request.send().await.map_err(problem)?;
     let is_good = answer.status().is_success();
     let answer: Value = answer.json().await.map_err(problem)?;
-    is_good
-        .then_some(answer.clone())
-        .ok_or(format!("{operation}: {answer}"))
+    if is_good {
+        Ok(answer)
+    } else {
+        Err(format!("{operation}: {answer}"))
+    }
 }

@@ -66,6 +66,7 @@ impl World {
         let sqs = aws_sdk_sqs::Client::from_conf(sqs.interceptor(to_sqs.clone()).build());
         let place = Place::beside(stack, client.clone(), sqs.clone()).await?;
         let meter = Meter::new(&place);
+        let dynamodb = dynamodb.interceptor(meter.requests.clone());
         let dynamodb = dynamodb.interceptor(meter.clone()).build();
         let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
         let brands = DynamoDbBrandStore::new(dynamodb.clone(), &place.table);

@@ -11,11 +11,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::endpoint as dynamodb;
 use aws_sdk_sqs::config::endpoint as sqs;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{http::HttpConnector as _, orchestrator::HttpRequest},
-};
-use http_body_util::BodyExt;
+use aws_smithy_runtime_api::{box_error::BoxError, client::orchestrator::HttpRequest};
 use tokio::time::timeout;
 
 use crate::Sdk;
@@ -75,10 +71,7 @@ impl Sdk {
         let answered = async {
             let mut request = HttpRequest::empty();
             request.set_uri(format!("{}/ping", endpoint.trim_end_matches('/')))?;
-            let answer = self.connector.call(request).await?;
-            // A connection is used again only when its answer was read.
-            answer.into_body().collect().await?;
-            Ok::<_, BoxError>(())
+            self.send(request).await
         };
         // There is nothing to tell: whoever needs the connection meets the same, and says so.
         let _ = timeout(PATIENCE, answered).await;

@@ -7,8 +7,15 @@ use aws_config::{
     retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{HttpConnector as _, SharedHttpConnector},
+        orchestrator::HttpRequest,
+    },
+};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use http_body_util::BodyExt as _;
 
 use crate::{
     http,
@@ -62,6 +69,17 @@ impl Sdk {
     #[must_use]
     pub const fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// Sends a request as it is, over the connections of all clients: answers the status and the body. An answer is always read,
+    /// for a connection is used again only then.
+    pub(crate) async fn send(
+        &self,
+        request: HttpRequest,
+    ) -> Result<(u16, impl AsRef<[u8]> + use<>), BoxError> {
+        let answer = self.connector.call(request).await?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
     }
 
     /// Where a service is, if the environment says so.

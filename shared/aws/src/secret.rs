@@ -14,10 +14,9 @@ use aws_sigv4::{
 };
 use aws_smithy_runtime_api::{
     box_error::BoxError,
-    client::{http::HttpConnector as _, identity::Identity, orchestrator::HttpRequest},
+    client::{identity::Identity, orchestrator::HttpRequest},
 };
 use aws_smithy_types::body::SdkBody;
-use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::time::{sleep, timeout};
@@ -106,15 +105,10 @@ impl Sdk {
 
     async fn ask_for_secret(&self, id: &str) -> Result<String, SecretError> {
         let request = self.signed(id).await.map_err(SecretError::Unsigned)?;
-        let answered = async {
-            let answer = self.connector.call(request).await?;
-            let status = answer.status().as_u16();
-            let body = answer.into_body().collect().await?.to_bytes();
-            Ok::<_, BoxError>((status, body))
-        };
-        let answered = timeout(ATTEMPT, answered).await.map_err(BoxError::from);
+        let answered = timeout(ATTEMPT, self.send(request)).await;
+        let answered = answered.map_err(BoxError::from);
         let (status, body) = answered.flatten().map_err(SecretError::NoAnswer)?;
-        text_of(status, &body)
+        text_of(status, body.as_ref())
     }
 
     async fn signed(&self, id: &str) -> Result<HttpRequest, BoxError> {
