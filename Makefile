@@ -24,7 +24,7 @@ ON_LOCALSTACK := $(if $(NEXTEST),\
 # It is API Gateway that refuses other origins.
 NOT_ON_LOCALSTACK := no_page_of_another_origin
 # DynamoDB Local as it is there without Docker refuses empty strings and does not answer the item that failed a condition.
-NOT_ON_LOCALSTACK += $(if $(LOCALSTACK_WITHOUT_DOCKER),the_journal_on_dynamodb a_user_is_found_as_created changing_a_brand_takes)
+NOT_ON_LOCALSTACK += $(if $(LOCALSTACK_WITHOUT_DOCKER),on_dynamodb a_user_is_found_as_created syncing_a_change)
 
 WATCH_TEST = $(LOCAL) exec --with-tests --watched -- $(JOURNEY)
 
@@ -33,6 +33,8 @@ CHAOS := $(LOCAL) exec --with-tests --faulty -- target/lambda/chaos/bootstrap
 BRANDS ?= 500
 SECONDS ?= 90
 SEED ?=
+# How many worlds `make simulate` runs.
+SEEDS ?= 100000
 # How far `make growth` fills the table.
 ROWS ?= 100000
 
@@ -51,7 +53,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin redrive test test-watch test-localstack client openapi test-infra chaos load growth bench deploy update releases rollback delete lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit redrive test simulate test-watch test-localstack client openapi test-infra chaos load growth bench deploy update releases rollback delete lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -71,13 +73,25 @@ invoke: ## FUNCTION=… EVENT=events/… invoke one function of `make watch`
 admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
 	@$(LOCAL) operate -- create-admin --email "$(EMAIL)"
 
-redrive: ## ARGS='--kind reverted --containing TEXT --limit N' moves parked events of what `make run` started back to the queue
+sync: ## ARGS='--id …', '--failed', '--paused' or '--all', and '--dry-run': syncs brands of what `make run` started once more
+	@$(LOCAL) operate -- sync $(ARGS)
+
+show: ## ID=… shows a brand of what `make run` started: its row, its run, when it is due next and why
+	@$(LOCAL) operate -- show --id "$(ID)"
+
+circuit: ## ARGS='show', 'open --reason …' or 'close --reason …': shows or sets whether what `make run` started calls the CMS
+	@$(LOCAL) operate -- circuit $(ARGS)
+
+redrive: ## ARGS='--kind KIND --containing TEXT --limit N' moves parked messages of what `make run` started back to the queue
 	@$(LOCAL) operate -- redrive $(ARGS)
 
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
 	@$(LOCAL) exec --with-tests -- sh -ec '$(SCRIPTS_TEST); $(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
 	@$(WATCH_TEST)
 	@$(CHAOS) --brands 80 --seconds 15
+
+simulate: ## SEEDS=… runs the handlers in so many simulated worlds, from the seed SEED=… on; a broken promise prints its story
+	@SIMULATION_SEEDS=$(SEEDS) SIMULATION_SEED=$(SEED) cargo run --quiet --package simulation >/dev/null
 
 test-watch: ## run the journey tests against functions under `cargo lambda watch`
 	@$(WATCH_TEST)
@@ -101,7 +115,7 @@ load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measur
 	@$(LOCAL) exec --with-tests -- target/lambda/load/bootstrap --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),20)
 
 # Standard output has the functions' metrics, which nobody wants here.
-growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000); computed up to a million
+growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000)
 	@$(LOCAL) exec --with-tests -- sh -c 'target/lambda/growth/bootstrap --rows $(ROWS) >/dev/null'
 
 deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator

@@ -1,15 +1,11 @@
 //! Brands that are changed and deleted, through the deployed template: the CMS follows.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::indexing_slicing, reason = "tests fail by panicking")]
 
+use brand::CMS_SUBSCRIBER;
 use reqwest::Method;
 use serde_json::json;
 use system_tests::{Stack, until};
-use workflow::RunState;
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
@@ -33,18 +29,11 @@ async fn a_brand_is_changed_and_deleted_in_the_cms_as_well() {
     let deleted = stack.send_to_api(Method::DELETE, &path, json!({})).await;
     let expected = json!({ "id": id, "object": "brand", "deleted": true });
     assert_eq!(deleted, (200, expected));
-    let brand = until("the deletion is synced", async || {
-        stack
-            .brand(id)
-            .await
-            .filter(|brand| brand.synced_at.is_some())
-    })
-    .await;
+    let row = stack.synced(id).await;
     assert_eq!(stack.in_cms(id).await, None);
-    assert_eq!((brand.version, brand.in_cms), (3, None));
-    assert!(!stack.unsynced().await.contains(&id.to_string()));
-    let run = stack.run(id).await.unwrap();
-    assert_eq!(run.state, RunState::Done);
+    assert_eq!((row.brand.version, row.due_at), (3, None));
+    let state = row.subscriber(CMS_SUBSCRIBER);
+    assert_eq!((state.holds, state.run), (None, None));
 }
 
 #[tokio::test]
@@ -59,10 +48,7 @@ async fn a_brand_deleted_at_once_leaves_nothing_in_the_cms() {
     let path = format!("/admin/brands/{id}");
     let (status, _) = stack.send_to_api(Method::DELETE, &path, json!({})).await;
     assert_eq!(status, 200);
-    until("the deletion is synced", async || {
-        stack.brand(id).await?.synced_at
-    })
-    .await;
+    stack.synced(id).await;
     assert_eq!(stack.in_cms(id).await, None);
 }
 

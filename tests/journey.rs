@@ -7,74 +7,39 @@
     reason = "tests fail by panicking"
 )]
 
-use brand::{Brand, BrandName, Timestamp};
+use brand::{Brand, BrandName, CMS_SUBSCRIBER, Timestamp};
 use serde_json::json;
 use system_tests::{Stack, attribute, event_about, until};
-use workflow::{RunState, StepState};
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn a_brand_that_is_created_reaches_the_cms_once_and_is_marked_synced() {
+async fn a_brand_that_is_created_reaches_the_cms_once_and_its_row_says_so() {
     let stack = Stack::connect().await;
     let id = stack.create_brand("Acme").await;
     let in_cms = until("the CMS holds the brand", async || stack.in_cms(id).await).await;
     assert_eq!(in_cms, json!({ "id": id, "name": "Acme" }));
-    let run = until("the run is done", async || {
-        stack
-            .run(id)
-            .await
-            .filter(|run| run.state == RunState::Done)
-    })
-    .await;
-    assert_eq!(
-        run.steps.iter().map(|step| step.state).collect::<Vec<_>>(),
-        [StepState::Done, StepState::Done]
-    );
-    // The end of the run and the mark are one transaction.
-    assert!(
-        stack
-            .brand(id)
-            .await
-            .is_some_and(|brand| brand.synced_at.is_some())
-    );
-    assert!(!stack.unsynced().await.contains(&id.to_string()));
+    let row = stack.synced(id).await;
+    let state = row.subscriber(CMS_SUBSCRIBER);
+    assert_eq!((state.reached, state.holds.as_deref()), (1, Some("Acme")));
+    assert_eq!((row.due_at, state.run), (None, None));
     assert_eq!(stack.creates_in_cms(id).await, 1);
 }
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_event_is_parked() {
+async fn a_cms_that_refuses_after_acting_keeps_nothing_and_the_row_says_why() {
     let stack = Stack::connect().await;
     let fault = json!({ "kind": "permanent", "when": "after" });
     stack.make_the_cms_fail("Refused after acting", fault).await;
     let id = stack.create_brand("Refused after acting").await;
-    let parked = stack
-        .parked("for it", |message| {
-            message
-                .body()
-                .is_some_and(|body| body.contains(&id.to_string()))
-        })
-        .await;
-    assert_eq!(attribute(&parked, "failure_kind"), "reverted");
-    assert!(
-        attribute(&parked, "failure_reason").contains("sync-brand-to-cms"),
-        "{parked:?}"
-    );
+    let mark = stack.marked(id).await.mark.unwrap();
+    assert_eq!(mark.kind.as_str(), "refused");
+    assert!(mark.cause.contains("sync-brand-to-cms"), "{}", mark.cause);
     assert_eq!(stack.in_cms(id).await, None);
     assert_eq!(stack.creates_in_cms(id).await, 1, "the CMS has acted");
-    assert!(
-        stack
-            .run(id)
-            .await
-            .is_some_and(|run| run.state == RunState::Reverted)
-    );
-    let brand = stack.brand(id).await.unwrap();
-    assert_eq!(brand.synced_at, None);
-    assert_eq!(
-        brand.sync_failure.map(|failure| failure.kind).as_deref(),
-        Some("reverted")
-    );
-    assert!(!stack.unsynced().await.contains(&id.to_string()));
+    let row = stack.row(id).await.unwrap();
+    assert_eq!(row.due_at, None);
+    assert_eq!(row.attention_since(), Some(mark.since));
 }
 
 #[tokio::test]
@@ -84,13 +49,7 @@ async fn a_cms_that_is_away_for_a_while_gets_the_brand_in_the_end_and_once() {
     let fault = json!({ "kind": "transient", "when": "after", "times": 4 });
     stack.make_the_cms_fail("Away for a while", fault).await;
     let id = stack.create_brand("Away for a while").await;
-    until("the run is done", async || {
-        stack
-            .run(id)
-            .await
-            .filter(|run| run.state == RunState::Done)
-    })
-    .await;
+    stack.synced(id).await;
     assert_eq!(
         stack.in_cms(id).await,
         Some(json!({ "id": id, "name": "Away for a while" }))

@@ -7,11 +7,11 @@
 )]
 
 use brand::{
-    Brand, BrandName, BrandReader, BrandStore, Direction, DynamoDbBrandStore, IdempotencyKey,
-    Order, Search, SortKey, Timestamp,
+    Brand, BrandName, BrandReader, BrandWriter, Direction, DynamoDbBrandStore, IdempotencyKey,
+    Order, SHARDS, Search, SortKey, Timestamp,
 };
 use serde_json::{Value, json};
-use system_tests::{Admin, Requests, Stack, until};
+use system_tests::{Admin, Requests, Stack, store_synced, until};
 use tokio::task::JoinSet;
 
 /// Each test has a year of its own, before the brands of all others: so it knows what a list begins with.
@@ -32,21 +32,15 @@ fn brand(name: &str, millis: u64, number: u64) -> Brand {
         return brand;
     }
     let key = brand.id.to_string();
-    brand.under(&IdempotencyKey::parse("", key.as_bytes()).unwrap())
+    brand.with_idempotency_key(&IdempotencyKey::parse("", key.as_bytes()).unwrap())
 }
 
 /// Stores brands as the system leaves them: synced, so that none is announced.
 async fn store(stack: &Stack, brands: &[Brand]) {
     let mut writes = JoinSet::new();
     for brand in brands {
-        let (brand, client) = (brand.clone(), stack.dynamodb.clone());
-        let store = DynamoDbBrandStore::new(client.clone(), &stack.brands_table);
-        writes.spawn(async move {
-            store.create(&brand).await.unwrap();
-            let synced = store.mark_synced(&brand, Timestamp::now());
-            let synced = client.transact_write_items().transact_items(synced);
-            synced.send().await.unwrap();
-        });
+        let (brand, brands) = (brand.clone(), stack.brands());
+        writes.spawn(async move { store_synced(&brands, &brand).await.unwrap() });
         if writes.len() >= 16 {
             writes.join_next().await.unwrap().unwrap();
         }
@@ -82,7 +76,7 @@ async fn what_is_stored_is_listed_by_number_and_by_cursor_and_what_is_deleted_is
     let mut brands: Vec<Brand> = made.collect();
     store(&stack, &brands).await;
     let deleted = brands.split_off(58);
-    let table = DynamoDbBrandStore::new(stack.dynamodb.clone(), &stack.brands_table);
+    let table = stack.brands();
     for brand in &deleted {
         table
             .delete(brand.id, None, Timestamp::now())
@@ -147,7 +141,7 @@ async fn a_single_brand_is_there_at_once_until_it_is_deleted() {
         "deleted_at": null,
     }});
     assert_eq!(admin.get(&path).await, (200, shown));
-    let table = DynamoDbBrandStore::new(stack.dynamodb.clone(), &stack.brands_table);
+    let table = stack.brands();
     table
         .delete(brand.id, None, Timestamp::now())
         .await
@@ -170,7 +164,7 @@ async fn a_list_that_does_not_fit_one_answer_is_read_to_its_end_and_a_page_of_it
     let name = format!("Long {}", "🦀".repeat(250));
     let in_one_shard = (0..u64::MAX)
         .map(|number| brand(&name, SECOND_YEAR + number / 800, number))
-        .filter(|brand| brand.id.shard(DynamoDbBrandStore::SHARDS) == 3);
+        .filter(|brand| brand.id.shard(SHARDS) == 3);
     let brands: Vec<Brand> = in_one_shard.take(1100).collect();
     store(&stack, &brands).await;
     let search = Search::containing("LONG 🦀");
@@ -183,7 +177,7 @@ async fn a_list_that_does_not_fit_one_answer_is_read_to_its_end_and_a_page_of_it
     .await;
     let mut expected: Vec<&Brand> = brands.iter().collect();
     expected.sort_by_key(|brand| (brand.created_at, brand.id));
-    let shards = u32::from(DynamoDbBrandStore::SHARDS);
+    let shards = u32::from(SHARDS);
     requests.sent();
 
     let newest = order(SortKey::CreatedAt, Direction::Descending);
@@ -240,7 +234,7 @@ async fn a_brand_takes_one_request_to_dynamodb_and_a_page_by_cursor_one_to_each_
     let first = table.list_after(&search, direction, None, 20).await;
     let first = first.unwrap();
     assert_eq!(first.brands.len(), 20);
-    let shards = u32::from(DynamoDbBrandStore::SHARDS);
+    let shards = u32::from(SHARDS);
     assert_eq!(requests.sent(), shards, "the first page");
     let second = table.list_after(&search, direction, first.next, 20).await;
     assert_eq!(second.unwrap().brands.len(), 20);

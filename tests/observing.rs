@@ -35,11 +35,11 @@ async fn a_clients_trace_leads_from_its_request_to_the_sync_of_its_brand() {
             .iter()
             .any(|span| span["trace_id"] == trace_id.as_str())
     };
-    let lines = until("the end of the run is logged", async || {
+    let lines = until("the end of the sync is logged", async || {
         let lines: Vec<_> = stack.log_lines().await;
         let lines: Vec<_> = lines.into_iter().filter(&of_trace).collect();
         let is_there = |text| lines.iter().any(|line| message(line) == text);
-        (is_there("brand created") && is_there("run ended: done")).then_some(lines)
+        (is_there("brand created") && is_there("brand synced")).then_some(lines)
     })
     .await;
     let line = |text: &str| lines.iter().find(|line| message(line).contains(text));
@@ -51,7 +51,6 @@ async fn a_clients_trace_leads_from_its_request_to_the_sync_of_its_brand() {
     let [message, workflow, step] =
         ["message", "workflow", "step"].map(|name| span(sending, name).unwrap());
     assert!(message["message"].is_string(), "{message}");
-    assert_eq!(message["receive"], 1);
     let run = workflow["run"].as_str().unwrap();
     let id = created.pointer("/fields/brand.id").unwrap();
     let id = id.as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Recovery on the running system: lost events, repeated requests, parked events that are sent on their way again.
+//! Recovery on the running system: lost events, repeated requests, refused brands that are taken up again, parked messages.
 
 #![expect(
     clippy::indexing_slicing,
@@ -6,29 +6,23 @@
     reason = "tests fail by panicking"
 )]
 
-use brand::{Brand, BrandName, BrandStore, DynamoDbBrandStore, Timestamp};
+use brand::{Brand, BrandName, BrandWriter, SUBSCRIBERS, TakeUp, TakenUp, Timestamp, take_up};
 use dead_letters::{FailureKind, Filter, Redrive};
-use serde_json::{Value, json};
+use serde_json::json;
 use system_tests::{Stack, attribute, event_about, until};
 use uuid::Uuid;
-use workflow::RunState;
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn a_brand_whose_event_was_lost_is_announced_again_by_the_schedule_and_reaches_the_cms() {
+async fn a_brand_whose_event_was_lost_is_announced_again_by_the_sweep_and_reaches_the_cms() {
     let stack = Stack::connect().await;
     // As a process leaves it that died between storing and announcing, two minutes ago.
     let then = Timestamp::now().minus(std::time::Duration::from_mins(2));
     let brand = Brand::new(BrandName::parse("Forgotten").unwrap(), then);
-    let store = DynamoDbBrandStore::new(stack.dynamodb.clone(), &stack.brands_table);
-    store.create(&brand).await.unwrap();
-    let synced = until("the brand is synced", async || {
-        let found = stack.brand(brand.id).await?;
-        found.synced_at.map(|_| found)
-    });
-    synced.await;
+    stack.brands().create(&brand).await.unwrap();
+    let row = stack.synced(brand.id).await;
     assert_eq!(stack.creates_in_cms(brand.id).await, 1);
-    assert!(!stack.unsynced().await.contains(&brand.id.to_string()));
+    assert_eq!(row.due_at, None);
 }
 
 #[tokio::test]
@@ -45,10 +39,7 @@ async fn a_request_repeated_at_once_and_later_under_its_key_makes_one_brand() {
     assert_eq!((status, &body["type"]), (409, &json!("conflict")));
 
     let id = first["brand"]["id"].as_str().unwrap().parse().unwrap();
-    until("the brand is synced", async || {
-        stack.brand(id).await?.synced_at
-    })
-    .await;
+    stack.synced(id).await;
     assert_eq!(stack.creates_in_cms(id).await, 1);
 }
 
@@ -67,36 +58,54 @@ async fn a_message_that_is_too_large_is_parked_with_the_reason() {
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn parked_events_that_are_meant_go_back_to_the_queue_and_are_worked_on_afresh() {
+async fn a_refused_brand_is_taken_up_by_an_operator_and_reaches_the_cms() {
     let stack = Stack::connect().await;
     let fault = json!({ "kind": "permanent", "when": "after", "times": 1 });
     stack.make_the_cms_fail("Refused once", fault).await;
     let id = stack.create_brand("Refused once").await;
-    let is_about_it = |message: &aws_sdk_sqs::types::Message| {
-        message
-            .body()
-            .is_some_and(|body| body.contains(&id.to_string()))
-    };
-    stack.parked("for it", is_about_it).await;
-    // Another event about a brand that is not there: it is not meant.
-    let other = Brand::new(BrandName::parse("Other").unwrap(), Timestamp::now());
-    stack.send(&event_about(&other)).await;
-    stack
-        .parked("for the other", |message| {
-            message
-                .body()
-                .is_some_and(|body| body.contains(&other.id.to_string()))
-        })
-        .await;
+    let mark = stack.marked(id).await.mark.unwrap();
+    assert_eq!(mark.kind.as_str(), "refused");
+    assert_eq!(stack.in_cms(id).await, None);
+    let brands = stack.brands();
+    assert!(brands.ids_needing_attention().await.unwrap().contains(&id));
 
+    let now = Timestamp::now();
+    let taken_up = take_up(&brands, (id, TakeUp::Marked), SUBSCRIBERS, "operator", now);
+    assert!(matches!(taken_up.await, Ok(TakenUp::Due(_))));
+    assert!(!brands.ids_needing_attention().await.unwrap().contains(&id));
+    stack.synced(id).await;
+    let in_cms = stack.in_cms(id).await.unwrap();
+    assert_eq!(in_cms["name"], "Refused once");
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn parked_messages_that_are_meant_go_back_to_the_queue() {
+    let stack = Stack::connect().await;
+    let brands = [(); 2].map(|()| {
+        let name = BrandName::parse("Not stored").unwrap();
+        Brand::new(name, Timestamp::now())
+    });
+    let is_about = |message: &aws_sdk_sqs::types::Message, brand: &Brand| {
+        let body = message.body().unwrap_or_default();
+        body.contains(&brand.id.to_string())
+    };
+    for brand in &brands {
+        stack.send(&event_about(brand)).await;
+        let parked = stack.parked("for it", |message| is_about(message, brand));
+        assert_eq!(attribute(&parked.await, "failure_kind"), "unknown_brand");
+    }
+    // One of them is restored.
+    let [restored, _] = &brands;
+    stack.brands().create(restored).await.unwrap();
     let redrive = Redrive::new(
         stack.sqs.clone(),
         &stack.brand_events_dlq_url,
         &stack.brand_events_queue_url,
     );
     let filter = Filter {
-        kinds: vec![FailureKind::Reverted],
-        containing: Some(id.to_string()),
+        kinds: vec![FailureKind::UnknownBrand],
+        containing: Some(restored.id.to_string()),
         limit: None,
     };
     let moved = until("it is moved", async || {
@@ -105,19 +114,7 @@ async fn parked_events_that_are_meant_go_back_to_the_queue_and_are_worked_on_afr
         (report.total() > 0).then_some(report)
     })
     .await;
-    assert_eq!(moved.moved, [(FailureKind::Reverted, 1)].into());
+    assert_eq!(moved.moved, [(FailureKind::UnknownBrand, 1)].into());
     assert_eq!(moved.failed, [""; 0]);
-
-    let run = until("the run is done", async || {
-        stack
-            .run(id)
-            .await
-            .filter(|run| run.state == RunState::Done)
-    });
-    assert_eq!(run.await.attempt, 2, "a fresh attempt");
-    let brand = stack.brand(id).await.unwrap();
-    assert!(brand.synced_at.is_some());
-    assert_eq!(brand.sync_failure, None);
-    let in_cms: Value = stack.in_cms(id).await.unwrap();
-    assert_eq!(in_cms["name"], "Refused once");
+    stack.synced(restored.id).await;
 }

@@ -1,18 +1,18 @@
-//! What the happy paths cost, in requests: counted, since counts do not vary.
+//! What the happy paths cost, in requests and DynamoDB's units: as DynamoDB counts them, since counts do not vary.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use std::sync::Arc;
-
 use aws_lambda_events::sqs::SqsEvent;
-use brand::{Brand, BrandName, BrandStore, Changed, DynamoDbBrandStore, SqsBrandEvents, Timestamp};
+use brand::{
+    Brand, BrandName, BrandWriter, Changed, DynamoDbBrandStore, SqsBrandEvents, SyncStore,
+    Timestamp,
+};
 use cms::StubCms;
 use create_brand::CreateBrand;
-use journal::DynamoDbJournal;
+use dead_letters::DeadLetterQueue;
 use serde_json::json;
-use sync_brand::{App, SqsMessages, SyncBrand};
-use system_tests::{Requests, Stack, event_about};
-use workflow::Engine;
+use sync_brand::SyncBrand;
+use system_tests::{Clients, Requests, Stack, Usage, event_about};
 
 /// Clients that count.
 struct Counted {
@@ -53,7 +53,7 @@ fn event(text: &str) -> serde_json::Value {
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn creating_a_brand_takes_one_request_to_dynamodb_and_one_to_sqs() {
+async fn creating_a_brand_takes_one_request_and_three_units_and_one_request_to_sqs() {
     let counted = Counted::new().await;
     let events = SqsBrandEvents::new(counted.sqs.clone(), &counted.stack.brand_events_queue_url);
     let handler = CreateBrand::new(counted.brands(), events);
@@ -63,31 +63,31 @@ async fn creating_a_brand_takes_one_request_to_dynamodb_and_one_to_sqs() {
         .await
         .unwrap();
     assert_eq!(answer.status(), 200);
-    assert_eq!(
-        (counted.to_dynamodb.sent(), counted.to_sqs.sent()),
-        (1, 1),
-        "requests to DynamoDB, to SQS"
-    );
+    let dynamodb = Usage {
+        requests: 1,
+        write_units: 3.0,
+        read_units: 0.0,
+    };
+    let usage = (counted.to_dynamodb.usage(), counted.to_sqs.sent());
+    assert_eq!(usage, (dynamodb, 1));
 }
 
 /// The handler of events, and what it sends.
 struct Counting {
     counted: Counted,
     cms: StubCms,
-    handler: SyncBrand<DynamoDbBrandStore, StubCms, SqsMessages>,
+    handler: SyncBrand<DynamoDbBrandStore, DeadLetterQueue>,
 }
 
 impl Counting {
     async fn new() -> Self {
         let counted = Counted::new().await;
         let cms = StubCms::new(None, cms::Faults::default());
-        let stack = &counted.stack;
-        let journal =
-            DynamoDbJournal::new(counted.dynamodb.clone(), &stack.workflow_executions_table);
-        let (queue, parked) = (&stack.brand_events_queue_url, &stack.brand_events_dlq_url);
-        let messages = SqsMessages::new(counted.sqs.clone(), queue, parked);
-        let app = App::new(counted.brands(), cms.clone());
-        let handler = SyncBrand::new(Engine::new(Arc::new(journal)), app, messages, 5);
+        let clients = Clients {
+            dynamodb: counted.dynamodb.clone(),
+            sqs: counted.sqs.clone(),
+        };
+        let handler = clients.sync_brand(&counted.stack, counted.brands(), cms.clone());
         Self {
             counted,
             cms,
@@ -95,56 +95,87 @@ impl Counting {
         }
     }
 
-    /// Handles the event that announces a brand; answers the requests to DynamoDB, to SQS and to the CMS.
-    async fn hear_of(&self, brand: &Brand) -> (u32, u32, u64) {
+    /// Handles the event that announces a brand; answers what it took of DynamoDB, and the calls of the CMS.
+    async fn hear_of(&self, brand: &Brand) -> (Usage, u64) {
         let mut batch = event(include_str!("../events/sqs-brand-created.json"));
         *batch.pointer_mut("/Records/0/body").unwrap() = json!(event_about(brand));
         let batch: SqsEvent = serde_json::from_value(batch).unwrap();
         let calls = || {
             let calls = self.cms.calls();
-            calls.creates + calls.updates + calls.deletes
+            calls.creates + calls.updates + calls.deletes + calls.retrieves
         };
         let before = calls();
         let _ = (self.counted.to_dynamodb.sent(), self.counted.to_sqs.sent());
         let answer = self.handler.handle(batch, None).await;
         assert!(answer.batch_item_failures.is_empty());
-        let (dynamodb, sqs) = (self.counted.to_dynamodb.sent(), self.counted.to_sqs.sent());
-        (dynamodb, sqs, calls() - before)
+        assert_eq!(self.counted.to_sqs.sent(), 0);
+        (self.counted.to_dynamodb.usage(), calls() - before)
+    }
+
+    /// Changes a brand's name.
+    async fn rename(&self, brand: &Brand, name: &str) -> Brand {
+        let name = BrandName::parse(name).unwrap();
+        let brands = self.counted.brands();
+        let now = Timestamp::now();
+        match brands.update(brand.id, &name, None, now).await.unwrap() {
+            Changed::Done(changed) => *changed,
+            other => unreachable!("no other client changes it: {other:?}"),
+        }
     }
 }
+
+/// A sync: a read by key, a begin that leaves the index alone, an end that takes the row out of it.
+const SYNC: Usage = Usage {
+    requests: 3,
+    write_units: 3.0,
+    read_units: 1.0,
+};
+
+/// What is due to be done already.
+const DUPLICATE: Usage = Usage {
+    requests: 1,
+    write_units: 0.0,
+    read_units: 1.0,
+};
 
 // Brands are stored, and their events are handed to the handler here instead of being announced.
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn syncing_a_brand_takes_three_requests_to_dynamodb_and_one_to_the_cms_and_a_duplicate_takes_one()
- {
+async fn syncing_a_brand_takes_three_requests_and_three_units_and_a_duplicate_takes_one_read() {
     let counting = Counting::new().await;
-    let brand = Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::now());
+    let name = BrandName::parse("Sixteen letters!").unwrap();
+    let brand = Brand::new(name, Timestamp::now());
     counting.counted.brands().create(&brand).await.unwrap();
-    assert_eq!(counting.hear_of(&brand).await, (3, 0, 1));
-    assert_eq!(counting.hear_of(&brand).await, (1, 0, 0), "a duplicate");
+    assert_eq!(counting.hear_of(&brand).await, (SYNC, 1));
+    assert_eq!(counting.hear_of(&brand).await, (DUPLICATE, 0));
 }
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
-async fn changing_a_brand_takes_one_request_and_syncing_the_change_five_and_what_is_overtaken_one()
-{
+async fn syncing_a_change_or_a_deletion_takes_no_more_than_syncing_a_new_brand() {
     let counting = Counting::new().await;
     let brands = counting.counted.brands();
     let created = Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::now());
     brands.create(&created).await.unwrap();
     counting.hear_of(&created).await;
-    let name = BrandName::parse("Globex").unwrap();
-    let changed = brands
-        .update(created.id, &name, Some(1), Timestamp::now())
-        .await;
-    assert_eq!(counting.counted.to_dynamodb.sent(), 1);
-    let Changed::Done(changed) = changed.unwrap() else {
-        unreachable!("nobody else changes it")
-    };
-    // The run of the version before is met, and followed.
-    assert_eq!(counting.hear_of(&changed).await, (5, 0, 1));
-    assert_eq!(counting.hear_of(&changed).await, (1, 0, 0), "a duplicate");
-    assert_eq!(counting.hear_of(&created).await, (1, 0, 0), "overtaken");
+    let _ = counting.counted.to_dynamodb.usage();
+    let changed = counting.rename(&created, "Globex").await;
+    let usage = counting.counted.to_dynamodb.usage();
+    // The table, the index of what is due, and the entry of the list.
+    assert_eq!((usage.requests, usage.write_units), (1, 3.0));
+    assert_eq!(counting.hear_of(&changed).await, (SYNC, 1));
+    assert_eq!(counting.hear_of(&changed).await, (DUPLICATE, 0));
+    assert_eq!(
+        counting.hear_of(&created).await,
+        (DUPLICATE, 0),
+        "overtaken"
+    );
+    brands
+        .delete(created.id, None, Timestamp::now())
+        .await
+        .unwrap();
+    assert_eq!(counting.hear_of(&created).await, (SYNC, 1));
+    let row = brands.load(created.id).await.unwrap().unwrap();
+    assert_eq!(row.due_at, None);
 }

@@ -10,31 +10,39 @@
 mod admin;
 mod document;
 mod functions;
+mod handlers;
 mod logs;
 mod requests;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
-use brand::{Brand, BrandId, BrandStore, CloudEvent, DynamoDbBrandStore};
+use brand::{
+    Brand, BrandId, BrandRow, BrandWriter, CMS_SUBSCRIBER, CloudEvent, DynamoDbBrandStore, Lease,
+    Outbox, SHARDS, Schedule, StoreError, SubscriberState, SyncStore, SyncWrite, Timestamp,
+    WriteScope,
+};
 use config::Env;
-use journal::DynamoDbJournal;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use workflow::{Journal, Run};
 
 pub use admin::{Admin, answer};
 pub use document::Document;
 pub use functions::Functions;
-pub use requests::Requests;
+pub use handlers::Clients;
+pub use requests::{Requests, Usage};
 
 use self::admin::json_answer;
 
-/// How long anything may take to come about.
+/// How long anything may take to come about: the schedule of the sweep fires each minute.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
+/// How often the sweep is invoked, beside its schedule, while a brand is awaited.
+const SWEEP: Duration = Duration::from_secs(3);
+/// How long a sweep takes at most. One whose process was killed the emulator answers only when the function's time is over.
+const SWEEP_ENDS: Duration = Duration::from_secs(20);
 
 /// Where everything is.
 pub struct Stack {
@@ -44,8 +52,8 @@ pub struct Stack {
     pub cms_url: String,
     /// The brands' table.
     pub brands_table: String,
-    /// The table of the engine's runs.
-    pub workflow_executions_table: String,
+    /// The table of circuits.
+    pub circuits_table: String,
     /// The queue of the events.
     pub brand_events_queue_url: String,
     /// The queue where events are parked.
@@ -54,6 +62,8 @@ pub struct Stack {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// A client of the emulator's SQS.
     pub sqs: aws_sdk_sqs::Client,
+    /// The function that sweeps; none where the emulator has no functions.
+    republish_brands: Option<String>,
     aws_url: String,
     http: reqwest::Client,
 }
@@ -66,17 +76,18 @@ impl Stack {
             "AWS_ENDPOINT_URL",
             "CMS_URL",
             "BRANDS_TABLE",
-            "WORKFLOW_EXECUTIONS_TABLE",
+            "CIRCUITS_TABLE",
             "BRAND_EVENTS_QUEUE_URL",
             "BRAND_EVENTS_DLQ_URL",
         ];
         let values = variables.map(|variable| env.text(variable));
+        let republish_brands = env.optional("REPUBLISH_BRANDS_FUNCTION");
         let values = env.finish(values).expect(admin::NO_STACK);
         let [
             aws_url,
             cms_url,
             brands_table,
-            workflow_executions_table,
+            circuits_table,
             brand_events_queue_url,
             brand_events_dlq_url,
         ] = values;
@@ -85,11 +96,12 @@ impl Stack {
             admin: Admin::signed_in().await,
             cms_url,
             brands_table,
-            workflow_executions_table,
+            circuits_table,
             brand_events_queue_url,
             brand_events_dlq_url,
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
+            republish_brands,
             aws_url,
             http: http_client(),
         }
@@ -147,20 +159,79 @@ impl Stack {
         id.parse().expect("the id of a brand")
     }
 
-    /// The brand's row.
-    pub async fn brand(&self, id: BrandId) -> Option<Brand> {
-        let store = DynamoDbBrandStore::new(self.dynamodb.clone(), &self.brands_table);
-        store.get(id).await.expect("the table answers")
+    /// The table of brands.
+    #[must_use]
+    pub fn brands(&self) -> DynamoDbBrandStore {
+        DynamoDbBrandStore::new(self.dynamodb.clone(), &self.brands_table)
     }
 
-    /// The run that syncs the brand, as the journal holds it.
-    pub async fn run(&self, id: BrandId) -> Option<Run> {
-        let journal = DynamoDbJournal::new(self.dynamodb.clone(), &self.workflow_executions_table);
-        let run = format!("sync-brand-to-cms:{id}");
-        journal
-            .load(&workflow::RunId::new(run))
-            .await
-            .expect("the table answers")
+    /// The brand's row.
+    pub async fn row(&self, id: BrandId) -> Option<BrandRow> {
+        self.brands().load(id).await.expect("the table answers")
+    }
+
+    /// Waits until the current version of the brand is synced, and answers its row. What waits in the row is not left to
+    /// the schedule alone.
+    pub async fn synced(&self, id: BrandId) -> BrandRow {
+        let synced = until("the brand is synced", async || {
+            let row = self.row(id).await?;
+            let is_synced = row.subscriber(CMS_SUBSCRIBER).reached == row.brand.version;
+            is_synced.then_some(row)
+        });
+        tokio::select! {
+            row = synced => row,
+            never = self.keep_sweeping() => match never {},
+        }
+    }
+
+    /// Invokes the sweep again and again.
+    pub async fn keep_sweeping(&self) -> Infallible {
+        loop {
+            sleep(SWEEP).await;
+            self.sweep().await;
+        }
+    }
+
+    /// Invokes republish-brands, as its schedule does each minute. One that fails is followed by another.
+    async fn sweep(&self) {
+        let Some(function) = &self.republish_brands else {
+            return;
+        };
+        let url = format!(
+            "{}/2015-03-31/functions/{function}/invocations",
+            self.aws_url
+        );
+        let request = self.aws_request("lambda", url).body("{}");
+        let _ = request.timeout(SWEEP_ENDS).send().await;
+    }
+
+    /// A request by hand, not through one more SDK. The emulator reads no signature.
+    fn aws_request(&self, service: &str, url: String) -> reqwest::RequestBuilder {
+        let scope = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
+        let authorization = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0");
+        self.http.post(url).header("authorization", authorization)
+    }
+
+    /// The ids of the brands that are due, or will be: those that are not synced and not marked.
+    pub async fn unsynced(&self) -> Result<Vec<String>, StoreError> {
+        let later = Timestamp::now().plus(Duration::from_hours(24 * 365));
+        let brands = self.brands();
+        let mut ids = Vec::new();
+        for shard in 0..SHARDS {
+            let due = brands.due(shard, later, u16::MAX).await?;
+            ids.extend(due.into_iter().map(|row| row.id));
+        }
+        Ok(ids)
+    }
+
+    /// Waits until the CMS subscriber has stopped with the brand, and answers what it keeps.
+    pub async fn marked(&self, id: BrandId) -> SubscriberState {
+        until("the brand is marked", async || {
+            let row = self.row(id).await?;
+            let state = row.subscriber(CMS_SUBSCRIBER);
+            state.mark_of(row.brand.version).is_some().then_some(state)
+        })
+        .await
     }
 
     /// The brand as the CMS holds it.
@@ -199,25 +270,6 @@ impl Stack {
             .pointer(&format!("/acts/{id}/creates"))
             .and_then(Value::as_u64)
             .unwrap_or_default()
-    }
-
-    /// The ids that the index of unsynced brands holds.
-    pub async fn unsynced(&self) -> Vec<String> {
-        let request = self
-            .dynamodb
-            .scan()
-            .table_name(&self.brands_table)
-            .index_name("unsynced");
-        let items = request.into_paginator().items().send();
-        let items: Result<Vec<_>, _> = items.collect().await;
-        let id = |item: &std::collections::HashMap<_, aws_sdk_dynamodb::types::AttributeValue>| {
-            item.get("id").and_then(|id| id.as_s().ok()).cloned()
-        };
-        items
-            .expect("the index answers")
-            .iter()
-            .filter_map(id)
-            .collect()
     }
 
     /// Sends a message to the queue of the events.
@@ -268,6 +320,29 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         assert!(Instant::now() < until, "in vain: {what}");
         sleep(LOOK).await;
     }
+}
+
+/// Stores a brand as the system leaves it: synced, so that it is not announced.
+pub async fn store_synced(brands: &DynamoDbBrandStore, brand: &Brand) -> Result<(), StoreError> {
+    brands.create(brand).await?;
+    let state = SubscriberState {
+        reached: brand.version,
+        holds: Some(brand.name.to_string()),
+        ..SubscriberState::default()
+    };
+    let lease = Lease {
+        token: brand.id.to_string(),
+        sequence: 1,
+        until: None,
+    };
+    let write = SyncWrite {
+        id: brand.id,
+        seen: None,
+        lease,
+        subscribers: BTreeMap::from([(CMS_SUBSCRIBER.to_owned(), state)]),
+        scope: WriteScope::Schedule(brand.version, Schedule::default()),
+    };
+    brands.write(&write).await.map(drop)
 }
 
 /// The event that announces a brand, as it is sent.

@@ -13,7 +13,7 @@ python3 infra/local exec [--with-tests] [--faulty] [--watched] -- COMMAND...
                                         `cargo lambda watch` runs them
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` or `watch` started
 python3 infra/local operate -- ARGUMENTS...
-                                        what an operator does by hand, on that: create-admin, say
+                                        an operator's command on that: create-admin, sync, show, circuit, redrive
 python3 infra/local stop                end a `run` or `watch` that was left behind
 python3 infra/local clean               stop, and remove the environment and the stack's files
 """

@@ -29,7 +29,7 @@ def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -
         state = exits.enter_context(tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True))
         places, others = own_places(Path(state), logs, watched)
         detour = stack.Detour(*others) if faulty else None
-        running = exits.enter_context(stack.started(places, detour))
+        running = exits.enter_context(stack.started(places, stack.SHORT_WAITS, detour))
         exits.enter_context(phase("exec", " ".join(command)))
         # Nobody can sign in before the command leads the functions on.
         someone = admin.created(running) if faulty else admin.signed_in(running)

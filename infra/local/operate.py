@@ -1,4 +1,4 @@
-"""The operator's command line, against a stack: which is where its tables are found."""
+"""The operator's command line, with the tables and queues of a stack."""
 
 import os
 import subprocess
@@ -10,10 +10,12 @@ from project import Problem
 
 
 def environment(endpoint: str, outputs: Mapping[str, str]) -> dict[str, str]:
-    """What `operate` is told of a stack."""
+    """Where `operate` finds a stack, as environment variables."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "ADMIN_USERS_TABLE": outputs["AdminUsersTableName"],
+        "BRANDS_TABLE": outputs["BrandsTableName"],
+        "CIRCUITS_TABLE": outputs["CircuitsTableName"],
         "BRAND_EVENTS_QUEUE_URL": outputs["BrandEventsQueueUrl"],
         "BRAND_EVENTS_DLQ_URL": outputs["BrandEventsDeadLetterQueueUrl"],
     }

@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,17 @@ from processes import Process, await_that, get
 from progress import phase
 
 
+# The template's parameters of a stack for tests: what a test waits for comes sooner. What ends most waits is the schedule of
+# republish-brands, each minute.
+SHORT_WAITS = {
+    "SyncRetryFirstSeconds": "2",
+    "SyncRetryMaxSeconds": "10",
+    "CircuitProbeFirstSeconds": "5",
+    "CircuitProbeMaxSeconds": "10",
+    "RepublishAfterSeconds": "5",
+}
+
+
 @dataclass(frozen=True)
 class Detour:
     """Where the functions find AWS and the CMS instead: on ports where a fault test listens.
@@ -29,13 +40,8 @@ class Detour:
     cms_port: int
 
     def parameters(self) -> dict[str, str]:
-        """The template's parameters: what a test waits for comes sooner."""
-        return {
-            "CmsUrl": f"http://127.0.0.1:{self.cms_port}",
-            "RepublishAfterSeconds": "5",
-            "BrandEventsVisibilityTimeout": "60",
-            "BrandEventsMaxReceives": "3",
-        }
+        """The template's parameters that lead the functions there."""
+        return {"CmsUrl": f"http://127.0.0.1:{self.cms_port}"}
 
     def coordinates(self) -> dict[str, str]:
         """What the test needs to know beside the stack's own coordinates."""
@@ -84,7 +90,7 @@ class Stack:
 
 _COORDINATES = {
     "BRANDS_TABLE": "BrandsTableName",
-    "WORKFLOW_EXECUTIONS_TABLE": "WorkflowExecutionsTableName",
+    "CIRCUITS_TABLE": "CircuitsTableName",
     "BRAND_EVENTS_QUEUE_URL": "BrandEventsQueueUrl",
     "BRAND_EVENTS_DLQ_URL": "BrandEventsDeadLetterQueueUrl",
     "ADMIN_USERS_TABLE": "AdminUsersTableName",
@@ -93,12 +99,13 @@ _COORDINATES = {
     "SIGN_IN_FUNCTION": "SignInFunctionName",
     "CREATE_BRAND_FUNCTION": "CreateBrandFunctionName",
     "SYNC_BRAND_FUNCTION": "SyncBrandFunctionName",
+    "REPUBLISH_BRANDS_FUNCTION": "RepublishBrandsFunctionName",
 }
 
 
 @contextmanager
-def started(places: Places, detour: Detour | None = None) -> Iterator[Stack]:
-    """Starts and deploys a stack; leaving the context ends it."""
+def started(places: Places, waits: Mapping[str, str] | None = None, detour: Detour | None = None) -> Iterator[Stack]:
+    """Starts and deploys a stack, with those waits or the template's; leaving the context ends it."""
     for folder in (places.state, places.logs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -120,7 +127,7 @@ def started(places: Places, detour: Detour | None = None) -> Iterator[Stack]:
             )
             await_that(lambda: get(f"{places.cms_url}/brands"), "the stub CMS is ready", 10, cms)
         client = deploy.clients(places.endpoint)
-        parameters = {"CmsUrl": places.cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT
+        parameters = {"CmsUrl": places.cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT | (waits or {})
         parameters |= detour.parameters() if detour else {}
         outputs, environment = emulators.deployed(client, parameters, emulator)
         running = [emulator, cms]

@@ -69,7 +69,7 @@ impl Treat for AwsFaults {
 impl AwsFaults {
     fn dynamodb(&self, operation: &str, body: &[u8]) -> Treatment {
         let chaos = &self.0;
-        let stores_brand = operation == "PutItem" && contains(body, b"unsynced_shard");
+        let stores_brand = operation == "PutItem" && contains(body, b"due_shard");
         if stores_brand && chaos.strike(Target::DynamoDb, &DIES).is_some() {
             return Treatment::acting(Reply::Killed("create-brand"));
         }

@@ -76,8 +76,7 @@ impl Chaos {
         self.enter(Phase::Faulty);
     }
 
-    /// The kinds of faults that have not occurred. republish-brands need not run while there are faults: it does once a
-    /// minute.
+    /// The kinds of faults that have not occurred. republish-brands mostly runs for a moment: it need not be met.
     pub(crate) fn missing(&self) -> impl Iterator<Item = Fault> {
         let is_missing =
             |fault: &Fault| *fault != Fault::KilledRepublishBrands && self.injected.of(*fault) == 0;

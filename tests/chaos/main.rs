@@ -2,8 +2,9 @@
 //!
 //! Brands are created, renamed and deleted through the API while the functions' processes are killed, and while DynamoDB, SQS and the CMS fail,
 //! lose replies, hang and refuse: the functions reach them only through proxies of this process. Then the faults stop,
-//! everything has to settle within a bounded time, and every brand has to be in the CMS exactly once, as it is here, or given up
-//! with a cause and its event parked. At last the parked events are sent on their way again, and then every brand has to be in the CMS.
+//! everything has to settle by itself within a bounded time, and every brand has to be in the CMS exactly once, as its row says, or
+//! marked with a cause. At last the marked brands are taken up, and then every brand has to be in the CMS. An outage of the CMS alone is the last act. Parked are only messages
+//! that are no events. It shows that processes really die; the simulation goes through the order of things more widely.
 //!
 //! `make chaos` and `make test` run it. It ends with status 1 if anything is lost, left or not as it must be, or if a kind
 //! of fault was not injected at all.
@@ -16,6 +17,7 @@ mod fault;
 mod killer;
 mod load;
 mod messages;
+mod outage;
 mod plan;
 mod proxy;
 mod settings;

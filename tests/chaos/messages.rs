@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use brand::{Brand, BrandId, BrandStore, BrandVersion, CloudEvent, DynamoDbBrandStore};
+use brand::{Brand, BrandId, BrandVersion, CloudEvent};
 use dead_letters::FailureKind;
 use serde_json::json;
 use system_tests::Stack;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How late a duplicate comes, at most, in seconds.
-const LATE: u32 = 30;
+const LATE: u32 = 15;
 /// How long it is, at most, from one message to the next.
 const BETWEEN: Duration = Duration::from_millis(800);
 
@@ -57,7 +57,6 @@ impl Known {
 /// Sends such messages for as long as there are faults, and answers those that are no events.
 pub(crate) async fn disturb(stack: &Stack, chaos: &Chaos, known: &Known) -> Vec<Poison> {
     let mut poison = vec![];
-    let brands = DynamoDbBrandStore::new(stack.dynamodb.clone(), &stack.brands_table);
     for number in 0_usize.. {
         sleep(chaos.moment(BETWEEN)).await;
         if chaos.phase() != Phase::Faulty {
@@ -70,8 +69,8 @@ pub(crate) async fn disturb(stack: &Stack, chaos: &Chaos, known: &Known) -> Vec<
                 poison.push(message);
             }
         } else if let Some(id) = known.any(chaos)
-            && let Ok(Some(brand)) = brands.get(id).await
-            && let Ok(body) = serde_json::to_string(&event_about(brand, chaos))
+            && let Some(row) = stack.row(id).await
+            && let Ok(body) = serde_json::to_string(&event_about(row.brand, chaos))
             && send(stack, &body, chaos.draw(1..LATE + 1)).await
         {
             chaos.injected.count(Fault::DelayedDuplicate);

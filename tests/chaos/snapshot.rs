@@ -1,17 +1,15 @@
-//! How everything stands: the brands' table, the runs, the CMS, the queues.
+//! How everything stands: the brands' rows, the circuit, the CMS, the queues.
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use brand::{Brand, BrandId, BrandStore, DynamoDbBrandStore};
+use brand::{BrandId, BrandRow, CMS_SUBSCRIBER, SyncStore};
+use circuit::{CircuitStore, DynamoDbCircuitStore};
 use cms::{CmsBrand, Stats};
 use dead_letters::FailureKind;
 use futures::{StreamExt, TryStreamExt, stream};
-use journal::DynamoDbJournal;
 use serde_json::Value;
 use system_tests::{Stack, attribute};
-use workflow::{Journal, Run, RunId, RunQuery, RunState};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -23,12 +21,12 @@ const AT_ONCE: usize = 20;
 /// What is still to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pending {
-    /// Brands in the index of what is to be synced.
+    /// Brands in the index of what is due.
     pub(crate) unsynced: Vec<String>,
     /// Messages of the queue of events: visible, delivered and not acknowledged, delayed.
     pub(crate) messages: [u64; 3],
-    /// Runs that are not over.
-    pub(crate) runs: Vec<(RunId, RunState)>,
+    /// Why the circuit is open, if it is.
+    pub(crate) circuit_open: Option<String>,
 }
 
 impl Pending {
@@ -42,10 +40,13 @@ impl fmt::Display for Pending {
         let [visible, delivered, delayed] = self.messages;
         write!(
             formatter,
-            "{} brands unsynced, {visible} messages + {delivered} delivered + {delayed} delayed, {} runs under way",
+            "{} brands unsynced, {visible} messages + {delivered} delivered + {delayed} delayed",
             self.unsynced.len(),
-            self.runs.len()
-        )
+        )?;
+        match &self.circuit_open {
+            Some(cause) => write!(formatter, ", circuit open: {cause}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -60,8 +61,7 @@ pub(crate) struct Parked {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub(crate) pending: Pending,
-    pub(crate) brands: BTreeMap<BrandId, Brand>,
-    pub(crate) runs: BTreeMap<RunId, Run>,
+    pub(crate) rows: BTreeMap<BrandId, BrandRow>,
     pub(crate) in_cms: Vec<CmsBrand>,
     pub(crate) cms: Stats,
     pub(crate) parked: Vec<Parked>,
@@ -77,35 +77,21 @@ impl Look<'_> {
     pub(crate) async fn snapshot(&self) -> Result<Snapshot, BoxError> {
         Ok(Snapshot {
             pending: self.pending().await?,
-            brands: self.brands().await?,
-            runs: self
-                .runs()
-                .await?
-                .into_iter()
-                .map(|run| (run.id.clone(), run))
-                .collect(),
+            rows: self.rows().await?,
             in_cms: self.in_cms().await?,
-            cms: serde_json::from_value(self.cms("stats").await?)?,
+            cms: self.stats().await?,
             parked: self.parked().await?,
         })
     }
 
-    /// The queue comes first and last: what moves from there to a run, or back, is not overlooked.
     pub(crate) async fn pending(&self) -> Result<Pending, BoxError> {
-        let before = self.messages().await?;
-        let runs = self.runs().await?.into_iter();
-        let is_settled = |run: &Run| run.state.is_over() || run.state == RunState::Failed;
-        let runs = runs
-            .filter(|run| !is_settled(run))
-            .map(|run| (run.id, run.state))
-            .collect();
-        let unsynced = self.ids(Some("unsynced")).await?;
-        let after = self.messages().await?;
-        let messages = if after == [0; 3] { before } else { after };
+        let (stack, dynamodb) = (self.stack, self.stack.dynamodb.clone());
+        let circuits = DynamoDbCircuitStore::new(dynamodb, &stack.circuits_table);
+        let circuit = circuits.load(CMS_SUBSCRIBER).await?;
         Ok(Pending {
-            unsynced,
-            messages,
-            runs,
+            unsynced: stack.unsynced().await?,
+            messages: self.messages().await?,
+            circuit_open: circuit.open.map(|opening| opening.cause),
         })
     }
 
@@ -130,53 +116,34 @@ impl Look<'_> {
         Ok(counts.map(Option::unwrap_or_default))
     }
 
-    /// The ids of all brands, or of those in that index.
-    async fn ids(&self, index: Option<&str>) -> Result<Vec<String>, BoxError> {
-        let request = self
-            .stack
-            .dynamodb
-            .scan()
-            .table_name(&self.stack.brands_table)
-            .set_index_name(index.map(str::to_owned))
-            .set_consistent_read(index.is_none().then_some(true))
-            .projection_expression("id");
-        let items = request.into_paginator().items().send();
-        let items: Vec<_> = items.collect::<Result<_, _>>().await?;
-        let id = |item: &std::collections::HashMap<String, AttributeValue>| {
-            item.get("id").and_then(|id| id.as_s().ok()).cloned()
-        };
-        Ok(items.iter().filter_map(id).collect())
-    }
-
-    async fn brands(&self) -> Result<BTreeMap<BrandId, Brand>, BoxError> {
-        let store = &DynamoDbBrandStore::new(self.stack.dynamodb.clone(), &self.stack.brands_table);
-        let found = stream::iter(self.ids(None).await?)
+    async fn rows(&self) -> Result<BTreeMap<BrandId, BrandRow>, BoxError> {
+        let store = &self.stack.brands();
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (ids, next) = store.ids(after).await?;
+            all.extend(ids);
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let found = stream::iter(all)
             .map(|id| async move {
-                let brand = store.get(id.parse()?).await?;
-                brand.ok_or_else(|| BoxError::from("a row is gone"))
+                let row = store.load(id).await?;
+                row.ok_or_else(|| BoxError::from("a row is gone"))
             })
             .buffer_unordered(AT_ONCE);
-        found.map_ok(|brand| (brand.id, brand)).try_collect().await
-    }
-
-    async fn runs(&self) -> Result<Vec<Run>, BoxError> {
-        let (dynamodb, table) = (&self.stack.dynamodb, &self.stack.workflow_executions_table);
-        let journal = DynamoDbJournal::new(dynamodb.clone(), table);
-        let (mut runs, mut query) = (Vec::new(), RunQuery::default());
-        loop {
-            let page = journal.list(&query).await?;
-            runs.extend(page.runs);
-            if page.next.is_none() {
-                return Ok(runs);
-            }
-            query.after = page.next;
-        }
+        found.map_ok(|row| (row.brand.id, row)).try_collect().await
     }
 
     pub(crate) async fn in_cms(&self) -> Result<Vec<CmsBrand>, BoxError> {
         let mut held = self.cms("brands").await?;
         let held = held.get_mut("brands").map(Value::take).unwrap_or_default();
         Ok(serde_json::from_value(held)?)
+    }
+
+    pub(crate) async fn stats(&self) -> Result<Stats, BoxError> {
+        Ok(serde_json::from_value(self.cms("stats").await?)?)
     }
 
     async fn cms(&self, what: &str) -> Result<Value, BoxError> {

@@ -7,6 +7,7 @@ use dead_letters::FailureKind;
 use crate::{
     fault::{Fault, Injected},
     load::Load,
+    outage::Outage,
     settings::Settings,
     snapshot::Snapshot,
     verdict::Verdict,
@@ -18,8 +19,9 @@ pub(crate) struct Summary<'a> {
     pub(crate) load: &'a Load,
     pub(crate) found: &'a Snapshot,
     pub(crate) verdict: &'a Verdict,
-    /// After how many rounds of redriving, and what was found then.
-    pub(crate) redriven: (usize, &'a Verdict),
+    /// How many brands were taken up, and what was found then.
+    pub(crate) taken_up: (usize, &'a Verdict),
+    pub(crate) outage: &'a Outage,
     pub(crate) injected: &'a Injected,
     /// How long it took until everything was settled, and in all; in seconds.
     pub(crate) settled_after: u64,
@@ -32,7 +34,7 @@ impl Summary<'_> {
             settings,
             load,
             verdict,
-            redriven: (rounds, redriven),
+            taken_up: (taken_up, then),
             ..
         } = self;
         let mut text = String::new();
@@ -64,7 +66,7 @@ impl Summary<'_> {
             format!("{} renamed, {} deleted", load.renamed, load.deleted),
         );
         line("synced", verdict.synced.to_string());
-        line("reverted", verdict.reverted.to_string());
+        line("refused", verdict.refused.to_string());
         line(
             "failed",
             format!("{} ({} left in the CMS)", verdict.failed, verdict.leftovers),
@@ -78,12 +80,18 @@ impl Summary<'_> {
             format!("{} s after the last fault", self.settled_after),
         );
         line(
-            "redriven",
-            format!(
-                "in {rounds} rounds: {} synced, parked {}",
-                redriven.synced,
-                parked(redriven)
-            ),
+            "taken up",
+            format!("{taken_up} brands; then {} are synced", then.synced),
+        );
+        let Outage {
+            calls,
+            arrived_after,
+            ..
+        } = self.outage;
+        let seconds = arrived_after.as_secs();
+        line(
+            "outage",
+            format!("{calls} calls of the CMS; all arrived {seconds} s after it was back"),
         );
         line("faults injected", self.injected.total().to_string());
         for (whom, kinds) in by_target(self.injected) {
@@ -101,8 +109,8 @@ impl Summary<'_> {
     fn calls_per_brand(&self) -> String {
         let calls = self.found.cms.calls;
         let (calls, brands) = (
-            calls.creates + calls.updates + calls.deletes,
-            self.found.brands.len() as u64,
+            calls.creates + calls.updates + calls.deletes + calls.retrieves,
+            self.found.rows.len() as u64,
         );
         let tenths = (calls * 10).checked_div(brands).unwrap_or_default();
         format!("{}.{}", tenths / 10, tenths % 10)

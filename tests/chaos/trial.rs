@@ -1,4 +1,4 @@
-//! The course of the test: faults, settling, judging, redriving, judging again.
+//! The course of the test: faults, settling, judging, taking up what is marked, judging again.
 
 use std::{
     sync::{
@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dead_letters::{FailureKind, Filter, Redrive};
+use aws_sdk_sqs::types::QueueAttributeName;
+use brand::{SUBSCRIBERS, TakeUp, TakenUp, Timestamp, take_up};
 use system_tests::Stack;
 use tokio::{
     net::TcpListener,
@@ -23,11 +24,11 @@ use crate::{
     killer::{self, Killer},
     load::{self, Load},
     messages::{self, Known, Poison},
-    proxy,
+    outage, proxy,
     settings::{Detour, Settings},
-    snapshot::{BoxError, Look, Pending, Snapshot},
+    snapshot::{BoxError, Look, Pending},
     summary::Summary,
-    verdict::{judge, judge_redriven},
+    verdict::{judge, judge_taken_up},
 };
 
 /// How often it is looked whether everything is settled, and told how things stand.
@@ -35,9 +36,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// So many times the window, faults go on at most, until each kind of them has occurred and each client has an answer.
 const LONGEST: u32 = 4;
 const TELL: Duration = Duration::from_secs(5);
-/// How often parked events are sent on their way again: a failed run takes back what is left at first, and is begun afresh
-/// the next time.
-const ROUNDS: usize = 4;
+/// How long, in seconds, the queue keeps a message from others whose consumer has died: as long as the consumer could live.
+const HIDDEN: &str = "30";
 
 /// Runs the test, prints its summary, and answers what is not as it must be.
 pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<String>, BoxError> {
@@ -56,6 +56,11 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
         stack: &stack,
         http: system_tests::http_client(),
     };
+
+    hide_shortly(&stack).await?;
+    // What waits in rows does not wait for the schedule's minute.
+    let sweeping = Arc::clone(&stack);
+    tokio::spawn(async move { sweeping.keep_sweeping().await });
 
     let (load, poison) = fail(settings, &look, &chaos).await;
     println!(
@@ -79,17 +84,24 @@ pub(crate) async fn run(settings: &Settings, detour: Detour) -> Result<Vec<Strin
     }
 
     chaos.enter(Phase::Healthy);
-    let (rounds, left) = redrive(&look, settings.patience).await?;
-    let redriven = judge_redriven(&left, &load.acknowledged, &poison);
-    let told = redriven.violations.iter();
-    violations.extend(told.map(|violation| format!("after the redrive: {violation}")));
+    let taken_up = take_up_marked(&stack).await?;
+    println!("chaos: {taken_up} marked brands are taken up");
+    settle(&look, settings.patience).await;
+    let then = look.snapshot().await?;
+    let verdict_then = judge_taken_up(&then, &load.acknowledged, &poison);
+    let told = verdict_then.violations.iter();
+    violations.extend(told.map(|violation| format!("after taking up: {violation}")));
+
+    let outage = outage::run(&look).await?;
+    violations.extend(outage.violations.iter().cloned());
 
     let summary = Summary {
         settings,
         load: &load,
         found: &found,
         verdict: &verdict,
-        redriven: (rounds, &redriven),
+        taken_up: (taken_up, &verdict_then),
+        outage: &outage,
         injected: &chaos.injected,
         settled_after,
         seconds: begun.elapsed().as_secs(),
@@ -141,7 +153,7 @@ async fn fail(settings: &Settings, look: &Look<'_>, chaos: &Arc<Chaos>) -> (Load
 }
 
 /// Waits until nothing is pending; answers whether that is so in time.
-async fn settle(look: &Look<'_>, patience: Duration) -> bool {
+pub(crate) async fn settle(look: &Look<'_>, patience: Duration) -> bool {
     let begun = Instant::now();
     let mut told = Instant::now();
     loop {
@@ -164,34 +176,25 @@ async fn settle(look: &Look<'_>, patience: Duration) -> bool {
     }
 }
 
-/// Sends parked events on their way again until none is left but what is no event; answers how often that took, and how
-/// everything stands then.
-async fn redrive(look: &Look<'_>, patience: Duration) -> Result<(usize, Snapshot), BoxError> {
-    let stack = look.stack;
-    let (from, to) = (&stack.brand_events_dlq_url, &stack.brand_events_queue_url);
-    let redrive = Redrive::new(stack.sqs.clone(), from, to);
-    let filter = Filter {
-        kinds: vec![
-            FailureKind::Reverted,
-            FailureKind::Failed,
-            FailureKind::Engine,
-            FailureKind::Exhausted,
-            FailureKind::Undelivered,
-        ],
-        ..Filter::default()
-    };
-    let mut rounds = 0;
-    for _ in 0..ROUNDS {
-        let report = redrive.run(&filter, |_| ()).await?;
-        if report.total() == 0 && report.failed.is_empty() {
-            break;
+/// Takes up all marked brands, as `operate sync --refused --failed` does; answers how many.
+async fn take_up_marked(stack: &Stack) -> Result<usize, BoxError> {
+    let brands = stack.brands();
+    let mut taken_up = 0;
+    for id in brands.ids_needing_attention().await? {
+        let (token, now) = (format!("operator-{id}"), Timestamp::now());
+        let outcome = take_up(&brands, (id, TakeUp::Marked), SUBSCRIBERS, &token, now).await?;
+        if !matches!(outcome, TakenUp::Due(_)) {
+            return Err(format!("{id} is marked, and not taken up: {outcome:?}").into());
         }
-        rounds += 1;
-        println!(
-            "chaos: {} parked events are on their way again",
-            report.total()
-        );
-        settle(look, patience).await;
+        taken_up += 1;
     }
-    Ok((rounds, look.snapshot().await?))
+    Ok(taken_up)
+}
+
+async fn hide_shortly(stack: &Stack) -> Result<(), BoxError> {
+    let request = stack.sqs.set_queue_attributes();
+    let request = request.queue_url(&stack.brand_events_queue_url);
+    let name = QueueAttributeName::VisibilityTimeout;
+    request.attributes(name, HIDDEN).send().await?;
+    Ok(())
 }

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brand::{Brand, BrandName, CloudEvent};
+use brand::{Brand, BrandRow, CMS_SUBSCRIBER, MarkKind};
 use cms::CmsBrand;
 use dead_letters::FailureKind;
-use sync_brand::{Event, run_id};
-use workflow::{Run, RunState};
 
 use crate::{client::Acknowledged, messages::Poison, snapshot::Snapshot};
 
@@ -15,14 +13,14 @@ use crate::{client::Acknowledged, messages::Poison, snapshot::Snapshot};
 pub(crate) struct Verdict {
     /// Brands that are in the CMS, once and as they are here, and known to be; and deleted ones that are not.
     pub(crate) synced: usize,
-    /// Brands whose run was reverted, or failed, with a cause, and whose event is parked.
-    pub(crate) reverted: usize,
+    /// Brands that are marked, with a cause: the CMS refused them, and perhaps to undo it as well.
+    pub(crate) refused: usize,
     pub(crate) failed: usize,
     /// Brands that were acknowledged and are neither, or are not what was acknowledged.
     pub(crate) lost: usize,
     /// Brands that are in the CMS, and not known to be, or not so.
     pub(crate) orphans: usize,
-    /// Those of them whose failed run says so.
+    /// Those of them whose mark says that they may be.
     pub(crate) leftovers: usize,
     /// Parked messages, by what they are parked for.
     pub(crate) parked: BTreeMap<FailureKind, usize>,
@@ -34,45 +32,38 @@ pub(crate) struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Synced,
-    Reverted,
+    Refused,
     Failed,
 }
 
-/// Judges what is there after the faults, and before anybody has looked after the parked events.
+/// Judges what is there once everything has settled by itself.
 pub(crate) fn judge(found: &Snapshot, acknowledged: &[Acknowledged], poison: &[Poison]) -> Verdict {
     let mut verdict = Verdict::default();
     if !found.pending.is_nothing() {
         let pending = &found.pending;
         verdict.violations.push(format!("not settled: {pending}"));
-        let runs = pending.runs.iter();
-        verdict
-            .violations
-            .extend(runs.map(|(run, state)| format!("run {run} is left {state}")));
-    }
-    for parked in &found.parked {
-        *verdict.parked.entry(parked.kind).or_default() += 1;
     }
     let mut ended = BTreeSet::new();
-    for brand in found.brands.values() {
-        match end_of(brand, found) {
+    for row in found.rows.values() {
+        match end_of(row, found) {
             Ok(end) => {
-                ended.insert(brand.id);
+                ended.insert(row.brand.id);
                 match end {
                     End::Synced => verdict.synced += 1,
-                    End::Reverted => verdict.reverted += 1,
+                    End::Refused => verdict.refused += 1,
                     End::Failed => verdict.failed += 1,
                 }
             }
             Err(why) => verdict
                 .violations
-                .push(format!("{why}: {}", told(brand, found))),
+                .push(format!("{why}: {}", story(row, found))),
         }
     }
     for Acknowledged { id, may_be } in acknowledged {
-        let brand = found.brands.get(id);
-        let is_so = brand.is_some_and(|brand| may_be.contains(&wanted(brand)));
+        let row = found.rows.get(id);
+        let is_so = row.is_some_and(|row| may_be.contains(&wanted(&row.brand)));
         if !is_so {
-            let is = brand.map(wanted);
+            let is = row.map(|row| wanted(&row.brand));
             let violation = format!("{id} was acknowledged as {may_be:?}, and is {is:?}");
             verdict.violations.push(violation);
         }
@@ -81,119 +72,99 @@ pub(crate) fn judge(found: &Snapshot, acknowledged: &[Acknowledged], poison: &[P
         }
     }
     judge_cms(found, &mut verdict);
-    for Poison { body, kind } in poison {
-        // The queue itself parks what its consumer has died of, or beside, too often.
-        let is_it = |kinds: &[FailureKind]| {
-            let is_it = |parked: &&_| is_parked(parked, body, kinds);
-            found.parked.iter().find(is_it).is_some()
-        };
-        if !is_it(&[*kind, FailureKind::Undelivered]) {
-            let beginning: String = body.chars().take(60).collect();
-            verdict
-                .violations
-                .push(format!("not parked as {kind}: {beginning}"));
-        }
-    }
+    judge_parked(found, poison, &mut verdict);
     verdict
 }
 
-/// Judges what is there once the parked events were sent on their way again, and nothing fails any more.
-pub(crate) fn judge_redriven(
+/// Judges what is there once the marked brands were taken up, and nothing fails any more.
+pub(crate) fn judge_taken_up(
     found: &Snapshot,
     acknowledged: &[Acknowledged],
     poison: &[Poison],
 ) -> Verdict {
     let mut verdict = judge(found, acknowledged, poison);
-    for brand in found.brands.values() {
-        if matches!(end_of(brand, found), Ok(End::Reverted | End::Failed)) {
-            let told = told(brand, found);
+    for row in found.rows.values() {
+        if matches!(end_of(row, found), Ok(End::Refused | End::Failed)) {
+            let story = story(row, found);
             verdict
                 .violations
-                .push(format!("not synced even so: {told}"));
-        }
-    }
-    for parked in &found.parked {
-        let is_it = |poison: &Poison| is_parked(parked, &poison.body, &[poison.kind]);
-        if !poison.iter().any(is_it) {
-            let (kind, body) = (parked.kind, &parked.body);
-            verdict
-                .violations
-                .push(format!("parked even so, as {kind}: {body}"));
+                .push(format!("not synced even so: {story}"));
         }
     }
     verdict
 }
 
-fn is_parked(parked: &crate::snapshot::Parked, body: &str, kinds: &[FailureKind]) -> bool {
-    parked.body == body && kinds.contains(&parked.kind)
-}
-
 /// How the brand's sync ended; or what is wrong with it.
-fn end_of(brand: &Brand, found: &Snapshot) -> Result<End, &'static str> {
-    let run = run_of(brand, found);
-    let state = run.map(|run| run.state);
+fn end_of(row: &BrandRow, found: &Snapshot) -> Result<End, &'static str> {
+    let (brand, state) = (&row.brand, row.subscriber(CMS_SUBSCRIBER));
     let in_cms = in_cms(brand, found);
-    if brand.synced_at.is_some() {
-        return if brand.sync_failure.is_some() {
-            Err("synced and given up at once")
-        } else if in_cms != wanted(brand) {
+    let Some(mark) = state.mark_of(brand.version) else {
+        return if state.reached != brand.version {
+            Err("neither synced nor marked")
+        } else if in_cms != wanted(brand) || state.holds != wanted(brand) {
             Err("synced, and the CMS holds something else")
         } else if net_creates(brand, found) != Some(u64::from(in_cms.is_some())) {
             Err("synced, and not in the CMS exactly once, or deleted and not exactly gone")
-        } else if state != Some(RunState::Done) {
-            Err("synced, and its run is not done")
         } else {
             Ok(End::Synced)
         };
+    };
+    if state.reached == brand.version {
+        return Err("synced and marked at once");
     }
-    if brand.sync_failure.is_none() {
-        return Err("neither synced nor given up");
+    if mark.cause.is_empty() {
+        return Err("marked, and the mark does not say why");
     }
-    if !is_event_parked(brand, found) {
-        return Err("given up, and its event is not parked");
-    }
-    if run.is_none_or(|run| run.cause().is_none()) {
-        return Err("given up, and its run does not say why");
-    }
-    match state {
-        Some(RunState::Reverted) if in_cms != was_in_cms(brand) => {
-            Err("reverted, and the CMS holds something else than before")
+    match mark.kind {
+        MarkKind::Refused if in_cms != state.holds => {
+            Err("refused, and the CMS holds something else than before")
         }
-        Some(RunState::Reverted) => Ok(End::Reverted),
-        Some(RunState::Failed) => Ok(End::Failed),
-        _ => Err("given up, and its run is neither reverted nor failed"),
+        MarkKind::Refused => Ok(End::Refused),
+        MarkKind::Failed => Ok(End::Failed),
+        MarkKind::Paused => Err("paused, long before its time is over"),
     }
 }
 
 /// What the CMS holds has to be known.
 fn judge_cms(found: &Snapshot, verdict: &mut Verdict) {
     for held in &found.in_cms {
-        let id = held.id.parse().ok();
-        let brand = id.and_then(|id| found.brands.get(&id));
-        let known = brand.and_then(|brand| match brand.synced_at {
-            Some(_) => wanted(brand),
-            None => was_in_cms(brand),
-        });
-        if known.as_ref() == Some(&held.name) {
+        let row = held.id.parse().ok().and_then(|id| found.rows.get(&id));
+        let state = row.map(|row| row.subscriber(CMS_SUBSCRIBER));
+        if state.is_some_and(|state| state.holds.as_ref() == Some(&held.name)) {
             continue;
         }
-        let run = brand.and_then(|brand| run_of(brand, found));
-        if run.is_some_and(|run| run.state == RunState::Failed && run.leftovers().next().is_some())
-        {
+        if row.is_some_and(|row| end_of(row, found) == Ok(End::Failed)) {
             verdict.leftovers += 1;
             continue;
         }
         verdict.orphans += 1;
-        let told = brand.map_or_else(|| "it has no row".to_owned(), |brand| told(brand, found));
+        let story = row.map_or_else(|| "it has no row".to_owned(), |row| story(row, found));
         let CmsBrand { id, name } = held;
         verdict
             .violations
-            .push(format!("an orphan in the CMS: {id} {name}: {told}"));
+            .push(format!("an orphan in the CMS: {id} {name}: {story}"));
     }
 }
 
-fn run_of<'a>(brand: &Brand, found: &'a Snapshot) -> Option<&'a Run> {
-    found.runs.get(&run_id(brand.id))
+/// All poison is parked, and nothing else, but for what the queue itself parks after its consumer has died of it, or beside
+/// it, too often.
+fn judge_parked(found: &Snapshot, poison: &[Poison], verdict: &mut Verdict) {
+    for parked in &found.parked {
+        *verdict.parked.entry(parked.kind).or_default() += 1;
+        let is_it = |poison: &Poison| parked.body == poison.body && parked.kind == poison.kind;
+        if parked.kind != FailureKind::Undelivered && !poison.iter().any(is_it) {
+            let (kind, body) = (parked.kind, &parked.body);
+            verdict.violations.push(format!("parked as {kind}: {body}"));
+        }
+    }
+    for Poison { body, kind } in poison {
+        if !found.parked.iter().any(|parked| parked.body == *body) {
+            let beginning: String = body.chars().take(60).collect();
+            verdict
+                .violations
+                .push(format!("not parked as {kind}: {beginning}"));
+        }
+    }
 }
 
 /// The name under which the CMS holds the brand, if it does.
@@ -203,13 +174,9 @@ fn in_cms(brand: &Brand, found: &Snapshot) -> Option<String> {
     held.map(|held| held.name.clone())
 }
 
-/// The name under which it is to hold it, and under which it held it when it was synced last.
+/// The name under which it has to hold it, if it does.
 fn wanted(brand: &Brand) -> Option<String> {
-    brand.wanted_in_cms().map(BrandName::to_string)
-}
-
-fn was_in_cms(brand: &Brand) -> Option<String> {
-    brand.in_cms.as_ref().map(BrandName::to_string)
+    brand.deleted_at.is_none().then(|| brand.name.to_string())
 }
 
 /// How often a create of the brand has acted, less how often a delete has.
@@ -218,50 +185,11 @@ fn net_creates(brand: &Brand, found: &Snapshot) -> Option<u64> {
     acts.map_or(Some(0), |acts| acts.creates.checked_sub(acts.deletes))
 }
 
-/// Whether the event of the brand's version is.
-fn is_event_parked(brand: &Brand, found: &Snapshot) -> bool {
-    let id = CloudEvent::about(brand).id;
-    found
-        .parked
-        .iter()
-        .any(|parked| serde_json::from_str::<Event>(&parked.body).is_ok_and(|event| event.id == id))
-}
-
 /// All that is known of a brand.
-fn told(brand: &Brand, found: &Snapshot) -> String {
-    let id = brand.id.to_string();
-    let kinds: Vec<_> = found
-        .parked
-        .iter()
-        .filter(|parked| parked.body.contains(&id))
-        .map(|parked| parked.kind.as_str())
-        .collect();
-    let run = run_of(brand, found).map_or_else(
-        || "no run".to_owned(),
-        |run| {
-            let errors: Vec<_> = run.errors.iter().map(ToString::to_string).collect();
-            let steps: Vec<_> = run
-                .steps
-                .iter()
-                .map(|step| format!("{} {:?}", step.name, step.state))
-                .collect();
-            format!(
-                "run {} (attempt {}, epoch {}, steps {steps:?}, lease until {:?}, errors {errors:?})",
-                run.state, run.attempt, run.epoch, run.lease_until
-            )
-        },
-    );
-    format!(
-        "{id} {}: version {}, deleted {}, before {:?}, synced at {:?}, failure {:?}; {run}; CMS {:?} after {:?}; parked {kinds:?}",
-        brand.name,
-        brand.version,
-        brand.deleted_at.is_some(),
-        was_in_cms(brand),
-        brand.synced_at.map(|at| at.to_string()),
-        brand.sync_failure.as_ref().map(|failure| &failure.kind),
-        in_cms(brand, found),
-        found.cms.acts.get(&id),
-    )
+fn story(row: &BrandRow, found: &Snapshot) -> String {
+    let in_cms = in_cms(&row.brand, found);
+    let acts = found.cms.acts.get(&row.brand.id.to_string());
+    format!("{row:?}; CMS {in_cms:?} after {acts:?}")
 }
 
 #[cfg(test)]

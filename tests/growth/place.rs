@@ -3,10 +3,11 @@
 
 use std::env;
 
+use aws_sdk_dynamodb::types::TableStatus;
 use serde_json::{Value, json};
 use system_tests::{Stack, http_client, until};
 
-use crate::{capacity::Index, problem};
+use crate::problem;
 
 /// What an emulator of AWS wants to see; it does not look at the signature.
 const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0";
@@ -16,8 +17,6 @@ const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=test/20261124/us-east-1
 pub(crate) struct Place {
     pub(crate) table: String,
     pub(crate) queue_url: String,
-    /// The table's indexes.
-    pub(crate) indexes: Vec<Index>,
     dynamodb: aws_sdk_dynamodb::Client,
     sqs: aws_sdk_sqs::Client,
 }
@@ -30,19 +29,17 @@ impl Place {
     ) -> Result<Self, String> {
         let table = format!("growth-{:016x}", fastrand::u64(..));
         copy(&stack.brands_table, &table).await?;
-        let active = until("the table is made", async || {
+        until("the table is made", async || {
             let answer = dynamodb.describe_table().table_name(&table).send().await;
-            let made = answer.ok()?.table?;
-            let status = made.table_status()?.as_str();
-            (status == "ACTIVE").then_some(made)
-        });
-        let indexes = Index::all_of(&active.await);
+            let status = answer.ok()?.table?.table_status?;
+            (status == TableStatus::Active).then_some(())
+        })
+        .await;
         let queue = sqs.create_queue().queue_name(&table).send().await;
         let queue_url = queue.map_err(problem)?.queue_url.unwrap_or_default();
         Ok(Self {
             table,
             queue_url,
-            indexes,
             dynamodb,
             sqs,
         })

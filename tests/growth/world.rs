@@ -1,91 +1,129 @@
-//! The functions' own code, on clients that are metered.
+//! The functions' own code, on clients that count.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::sqs::SqsEvent;
 use aws_smithy_types::timeout::TimeoutConfig;
 use brand::{
-    Brand, BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, NextPage, Order,
-    Position, Search, SortKey, SqsBrandEvents,
+    Brand, BrandId, BrandName, BrandReader, BrandWriter, Direction, DynamoDbBrandStore, Order,
+    Position, SHARDS, Search, SortKey, SqsBrandEvents, Timestamp,
 };
 use cms::StubCms;
 use create_brand::CreateBrand;
-use journal::DynamoDbJournal;
-use republish_brands::{Limits, Report, RepublishBrands};
+use dead_letters::DeadLetterQueue;
+use futures::{StreamExt, TryStreamExt, stream};
+use republish_brands::{Limits, RepublishBrands};
 use serde_json::{Value, json};
-use sync_brand::{App, SqsMessages, SyncBrand};
-use system_tests::{Requests, Stack, event_about};
+use sync_brand::SyncBrand;
+use system_tests::{Clients, Requests, Stack, Usage, event_about, store_synced};
 use telemetry::Trace;
-use workflow::Engine;
+use workflow::SystemEnvironment;
 
-use crate::{count::Count, meter::Meter, place::Place, problem};
+use crate::{
+    place::Place,
+    problem,
+    reads::{Read, Reads},
+};
 
 /// The template's `RepublishAfterSeconds` and `RepublishLimit`, where nothing else is said.
-pub(crate) const LIMITS: Limits = Limits {
-    age: Duration::from_mins(1),
-    brands: 1000,
+const LIMITS: Limits = Limits {
+    first_wait: Duration::from_mins(1),
+    rows: 1000,
 };
+/// How many requests are made at once to fill the table.
+const AT_ONCE: usize = 16;
+/// When the first brand was created, in 2001. Each is a millisecond younger than the one before.
+const FIRST: u64 = 978_307_200_000;
+/// How many brands the search finds, however many there are: fewer than a page.
+pub(crate) const FOUND: usize = 10;
+/// A part of the names that the search finds.
+pub(crate) const SOUGHT: &str = "needle";
 
 /// What an operation took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measured {
-    pub(crate) count: Count,
-    /// The write units of which DynamoDB itself tells.
-    pub(crate) told: f64,
+    pub(crate) dynamodb: Usage,
+    pub(crate) queries: Read,
+    pub(crate) to_sqs: u32,
     pub(crate) time: Duration,
 }
 
+impl Measured {
+    /// All that does not vary.
+    pub(crate) const fn counts(&self) -> (Usage, Read, u32) {
+        (self.dynamodb, self.queries, self.to_sqs)
+    }
+}
+
 pub(crate) struct World {
-    /// Not metered.
-    pub(crate) client: aws_sdk_dynamodb::Client,
-    /// Not metered.
-    pub(crate) store: DynamoDbBrandStore,
-    pub(crate) meter: Meter,
     pub(crate) place: Place,
+    /// Does not count.
+    store: DynamoDbBrandStore,
+    to_dynamodb: Requests,
     to_sqs: Requests,
+    reads: Reads,
     brands: DynamoDbBrandStore,
     create: CreateBrand<DynamoDbBrandStore, SqsBrandEvents>,
-    sync: SyncBrand<DynamoDbBrandStore, StubCms, SqsMessages>,
+    sync: SyncBrand<DynamoDbBrandStore, DeadLetterQueue>,
     sweep: RepublishBrands<DynamoDbBrandStore, SqsBrandEvents>,
 }
 
 impl World {
-    /// On a stack, with a table of its own. Its clients wait as long as it takes: the emulator is no measure for the functions'
-    /// patience, and a request that is made again would be counted twice.
+    /// On a stack, with a table of its own. Its clients wait as long as it takes: the emulator is no measure for the
+    /// functions' patience, and a request that is made again would be counted twice.
     pub(crate) async fn on(stack: &Stack) -> Result<Self, String> {
         let sdk = aws::sdk_config().map_err(problem)?;
         let patience = TimeoutConfig::disabled();
         let dynamodb =
             aws_sdk_dynamodb::config::Builder::from(&sdk).timeout_config(patience.clone());
         let sqs = aws_sdk_sqs::config::Builder::from(&sdk).timeout_config(patience);
-        let client = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let to_sqs = Requests::default();
-        let sqs = aws_sdk_sqs::Client::from_conf(sqs.interceptor(to_sqs.clone()).build());
-        let place = Place::beside(stack, client.clone(), sqs.clone()).await?;
-        let meter = Meter::new(&place);
-        let dynamodb = dynamodb.interceptor(meter.requests.clone());
-        let dynamodb = dynamodb.interceptor(meter.clone()).build();
-        let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
-        let brands = DynamoDbBrandStore::new(dynamodb.clone(), &place.table);
-        let events = SqsBrandEvents::new(sqs.clone(), &place.queue_url);
-        let journal = DynamoDbJournal::new(dynamodb, &stack.workflow_executions_table);
-        let app = App::new(brands.clone(), StubCms::new(None, cms::Faults::default()));
-        // Nothing is parked here.
-        let messages = SqsMessages::new(sqs, &place.queue_url, &stack.brand_events_dlq_url);
+        let plain = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
+        let (to_dynamodb, to_sqs, reads) =
+            (Requests::default(), Requests::default(), Reads::default());
+        let dynamodb = dynamodb.interceptor(to_dynamodb.clone());
+        let dynamodb = dynamodb.interceptor(reads.clone()).build();
+        let clients = Clients {
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.interceptor(to_sqs.clone()).build()),
+        };
+        let place = Place::beside(stack, plain.clone(), clients.sqs.clone()).await?;
+        let brands = DynamoDbBrandStore::new(clients.dynamodb.clone(), &place.table);
+        let events = SqsBrandEvents::new(clients.sqs.clone(), &place.queue_url);
+        let cms = StubCms::new(None, cms::Faults::default());
+        let environment = std::sync::Arc::new(SystemEnvironment);
+        let circuit = clients.circuit(stack);
         Ok(Self {
-            store: DynamoDbBrandStore::new(client.clone(), &place.table),
-            client,
-            meter,
+            store: DynamoDbBrandStore::new(plain, &place.table),
+            to_dynamodb,
             to_sqs,
+            reads,
             create: CreateBrand::new(brands.clone(), events.clone()),
-            sync: SyncBrand::new(Engine::new(Arc::new(journal)), app, messages, 5),
-            sweep: RepublishBrands::new(brands.clone(), events, LIMITS),
+            sync: clients.sync_brand(stack, brands.clone(), cms),
+            sweep: RepublishBrands::new(brands.clone(), events, circuit, environment, LIMITS),
             brands,
             place,
         })
+    }
+
+    /// Stores brands that are synced, with those numbers.
+    pub(crate) async fn fill(&self, numbers: std::ops::Range<u64>) -> Result<(), String> {
+        let stored = stream::iter(numbers).map(async |number| {
+            let stored = store_synced(&self.store, &brand(number)?).await;
+            stored.map_err(problem)
+        });
+        stored.buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// Stores that many brands that have been due since an hour ago. They are not listed among the first.
+    pub(crate) async fn store_due(&self, many: u32) -> Result<Vec<Brand>, String> {
+        let then = Timestamp::now().minus(Duration::from_hours(1));
+        let name = BrandName::parse("Due brand 000001").map_err(problem)?;
+        let stored = stream::iter(0..many).map(async |_| {
+            let brand = Brand::new(name.clone(), then);
+            self.store.create(&brand).await.map_err(problem)?;
+            Ok::<_, String>(brand)
+        });
+        stored.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// What an operation takes, and what it answers.
@@ -94,25 +132,26 @@ impl World {
         operation: impl Future<Output = Result<T, String>>,
     ) -> Result<(Measured, T), String> {
         // What was made ready is not its own.
-        self.meter.read(&self.client).await?;
-        self.to_sqs.sent();
+        let _ = (
+            self.to_dynamodb.usage(),
+            self.to_sqs.sent(),
+            self.reads.take(),
+        );
         let begun = Instant::now();
         let answer = operation.await?;
-        let time = begun.elapsed();
-        let reading = self.meter.read(&self.client).await?;
-        let mut count = reading.count;
-        count.to_sqs = self.to_sqs.sent().into();
-        let told = reading.told;
-        Ok((Measured { count, told, time }, answer))
+        let measured = Measured {
+            time: begun.elapsed(),
+            dynamodb: self.to_dynamodb.usage(),
+            queries: self.reads.take(),
+            to_sqs: self.to_sqs.sent(),
+        };
+        Ok((measured, answer))
     }
 
-    /// POST /admin/brands: answers the brand's id.
-    pub(crate) async fn create(&self, name: &str) -> Result<(Measured, BrandId), String> {
-        let mut request = json(include_str!("../../events/api-gateway-create-brand.json"))?;
-        if let Some(body) = request.pointer_mut("/body") {
-            *body = json!(json!({ "name": name }).to_string());
-        }
-        let request = lambda_http::request::from_str(&request.to_string()).map_err(problem)?;
+    /// POST /admin/brands: answers the brand as it is stored.
+    pub(crate) async fn create(&self) -> Result<(Measured, Brand), String> {
+        let request = include_str!("../../events/api-gateway-create-brand.json");
+        let request = lambda_http::request::from_str(request).map_err(problem)?;
         let creating = async {
             let answer = self.create.handle(request).await;
             answer.map_err(|error| format!("no brand was created: {error:?}"))
@@ -120,24 +159,21 @@ impl World {
         let (measured, answer) = self.measured(creating).await?;
         let body: Value = serde_json::from_slice(answer.body()).map_err(problem)?;
         let id = body.pointer("/brand/id").and_then(Value::as_str);
-        let id = id.and_then(|id| id.parse().ok());
-        Ok((measured, id.ok_or("the answer has no id")?))
+        let id = id.and_then(|id| id.parse().ok()).ok_or("no id")?;
+        let brand = self.store.retrieve(id).await.map_err(problem)?;
+        Ok((measured, brand.ok_or("the brand is gone")?))
     }
 
     /// The event that announces the brand, as sync-brand hears it.
     pub(crate) async fn hear_of(&self, brand: &Brand) -> Result<Measured, String> {
-        let mut batch = json(include_str!("../../events/sqs-brand-created.json"))?;
+        let batch = include_str!("../../events/sqs-brand-created.json");
+        let mut batch: Value = serde_json::from_str(batch).map_err(problem)?;
         if let Some(body) = batch.pointer_mut("/Records/0/body") {
             *body = json!(event_about(brand));
         }
         let batch: SqsEvent = serde_json::from_value(batch).map_err(problem)?;
         let hearing = async { Ok(self.sync.handle(batch, None).await) };
-        let (measured, answer) = self.measured(hearing).await?;
-        if answer.batch_item_failures.is_empty() {
-            Ok(measured)
-        } else {
-            Err("a brand was not synced".to_owned())
-        }
+        Ok(self.measured(hearing).await?.0)
     }
 
     pub(crate) async fn retrieve(&self, id: BrandId) -> Result<Measured, String> {
@@ -146,44 +182,60 @@ impl World {
         found.map(|_| measured).ok_or("a brand is gone".to_owned())
     }
 
-    /// The first page by number, which is counted.
-    pub(crate) async fn page_by_number(&self) -> Result<(Measured, CountedPage), String> {
+    /// The first page by number, and the count of all.
+    pub(crate) async fn page_by_number(&self) -> Result<(Measured, u64), String> {
         let order = Order {
             by: SortKey::CreatedAt,
             direction: Direction::Ascending,
         };
         let (search, limit) = (Search::all(), query_brands::LIMIT);
         let listing = self.brands.list_and_count(&search, order, 0, limit);
-        self.measured(async { listing.await.map_err(problem) })
-            .await
+        let listing = async { listing.await.map_err(problem) };
+        let (measured, page) = self.measured(listing).await?;
+        Ok((measured, page.count))
     }
 
-    /// A page by cursor.
+    /// A page by cursor, behind the brand of that number if one is given; and how many brands it has.
     pub(crate) async fn page_after(
         &self,
         search: &Search,
-        after: Option<&Brand>,
+        after: Option<u64>,
         limit: u16,
-    ) -> Result<(Measured, NextPage), String> {
-        let after = after.map(|brand| Position {
+    ) -> Result<(Measured, usize), String> {
+        let after = after.map(brand).transpose()?.map(|brand| Position {
             created_at: brand.created_at,
             id: brand.id,
         });
         let direction = Direction::Ascending;
         let listing = self.brands.list_after(search, direction, after, limit);
-        self.measured(async { listing.await.map_err(problem) })
-            .await
+        let listing = async { listing.await.map_err(problem) };
+        let (measured, page) = self.measured(listing).await?;
+        Ok((measured, page.brands.len()))
     }
 
-    /// An invocation of republish-brands.
-    pub(crate) async fn sweep(&self) -> Result<(Measured, Report), String> {
+    /// An invocation of republish-brands, and how many reminders it sent.
+    pub(crate) async fn sweep(&self) -> Result<(Measured, usize), String> {
         let trace = Trace::of_request(None, None);
-        let sweeping = self.sweep.handle(&trace, None);
-        self.measured(async { sweeping.await.map_err(problem) })
-            .await
+        let sweeping = async { self.sweep.handle(&trace, None).await.map_err(problem) };
+        let (measured, report) = self.measured(sweeping).await?;
+        Ok((measured, report.notified))
     }
 }
 
-fn json(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(problem)
+/// The brand of that number. All rows have the same size, and each shard nearly as many of them.
+fn brand(number: u64) -> Result<Brand, String> {
+    let is_sought = number.is_multiple_of(19) && number / 19 < FOUND as u64;
+    let name = if is_sought {
+        format!("Needle {number:09}")
+    } else {
+        format!("Brand {number:010}")
+    };
+    let name = BrandName::parse(&name).map_err(problem)?;
+    let created_at = Timestamp::from_millis(FIRST + number);
+    let brand = Brand::new(name, created_at);
+    let ids = std::iter::repeat_with(|| BrandId::new(created_at));
+    let is_in_shard = |id: &BrandId| u64::from(id.shard(SHARDS)) == number % u64::from(SHARDS);
+    let id = ids.take(10_000).find(is_in_shard);
+    let id = id.ok_or("no id falls into the shard")?;
+    Ok(Brand { id, ..brand })
 }

@@ -122,7 +122,7 @@ class ADeployment(unittest.TestCase):
 
 @unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
 class ADeletedStack(unittest.TestCase):
-    def test_leaves_the_three_tables_that_are_kept_and_nothing_else(self) -> None:
+    def test_leaves_the_two_tables_that_are_kept_and_nothing_else(self) -> None:
         stack = Deployment("tried-deleting")
         with folder() as place:
             # As on AWS, but that nobody gets in without TLS: the emulator has none.
@@ -139,7 +139,7 @@ class ADeletedStack(unittest.TestCase):
             self.assertIn("AccessDenied", json.dumps(refused.exception.response))
 
         said = stack.run("delete", "--confirm", "tried-deleting")
-        kept = {f"table {outputs[f'{table}TableName']}" for table in ("Brands", "WorkflowExecutions", "AdminUsers")}
+        kept = {f"table {outputs[f'{table}TableName']}" for table in ("Brands", "AdminUsers")}
         left = {
             one for one in stack.resources() if not one.startswith("stack ")
         }  # CloudFormation tells of deleted ones, too

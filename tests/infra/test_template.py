@@ -13,13 +13,36 @@ from template import ROOT, of_type
 WRITTEN = template.written()
 FUNCTIONS = of_type(WRITTEN, "AWS::Serverless::Function")
 ALARMS = of_type(WRITTEN, "AWS::CloudWatch::Alarm")
-# Counts of the last minutes, which are no loss: neither kept nor recoverable nor protected.
-PASSING = {"SignInAttemptsTable"}
+# State that makes itself anew: neither kept nor recoverable nor protected.
+PASSING = {"SignInAttemptsTable", "CircuitsTable"}
 
 
 def properties(id: str) -> dict[str, Any]:
     found: dict[str, Any] = WRITTEN["Resources"][id]["Properties"]
     return found
+
+
+def _data_access(role: str) -> dict[str, set[str]]:
+    """What a role allows on each table, index and queue."""
+    found: dict[str, set[str]] = {}
+    for policy in properties(role)["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            actions, resources = _listed(statement["Action"]), _listed(statement["Resource"])
+            if actions[0].startswith(("dynamodb:", "sqs:")):
+                for resource in resources:
+                    found.setdefault(_where(resource), set()).update(actions)
+    return found
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _where(resource: dict[str, Any]) -> str:
+    """`Table` or `Table/index/name`, for an ARN."""
+    if "Fn::Sub" in resource:
+        return str(resource["Fn::Sub"]).replace("${", "").replace(".Arn}", "")
+    return str(resource["Fn::GetAtt"][0])
 
 
 class TheTemplate(unittest.TestCase):
@@ -31,6 +54,14 @@ class TheTemplate(unittest.TestCase):
     def test_describes_each_parameter(self) -> None:
         for name, parameter in WRITTEN["Parameters"].items():
             self.assertGreater(len(parameter.get("Description", "")), 20, name)
+
+    def test_bounds_each_number_and_keeps_its_default_within(self) -> None:
+        for name, parameter in WRITTEN["Parameters"].items():
+            if parameter["Type"] == "Number":
+                values = parameter.get("AllowedValues", [])
+                least, most = parameter.get("MinValue", 0), parameter.get("MaxValue", float("inf"))
+                self.assertTrue(values or "MinValue" in parameter, name)
+                self.assertTrue(parameter["Default"] in values or least <= parameter["Default"] <= most, name)
 
     def test_names_no_resource(self) -> None:
         names = {
@@ -77,6 +108,28 @@ class EachQueue(unittest.TestCase):
             self.assertEqual(statement["Resource"], {"Fn::GetAtt": [id, "Arn"]})
             self.assertEqual(statement["Condition"], {"Bool": {"aws:SecureTransport": "false"}}, id)
 
+    def test_that_invokes_a_function_leaves_it_the_time_and_the_deliveries_that_lambda_recommends(self) -> None:
+        queue, timeout = properties("BrandEventsQueue"), properties("SyncBrandFunction")["Timeout"]
+        self.assertEqual(queue["VisibilityTimeout"], 6 * timeout)
+        self.assertGreaterEqual(queue["RedrivePolicy"]["maxReceiveCount"], 5)
+
+
+class TheIndexesOfBrands(unittest.TestCase):
+    def test_hold_what_their_readers_need_and_no_more(self) -> None:
+        indexes = {
+            index["IndexName"]: (
+                [key["AttributeName"] for key in index["KeySchema"]],
+                index["Projection"].get("NonKeyAttributes", []),
+            )
+            for index in properties("BrandsTable")["GlobalSecondaryIndexes"]
+        }
+        expected = {
+            "due": (["due_shard", "due_at"], ["due_since"]),
+            "attention": (["attention_shard", "attention_since"], []),
+            "listed": (["listed_shard", "created_at"], ["name", "updated_at"]),
+        }
+        self.assertEqual(indexes, expected)
+
 
 class EachFunction(unittest.TestCase):
     def test_has_a_folder_a_log_group_with_an_end_and_its_own_memory(self) -> None:
@@ -89,6 +142,37 @@ class EachFunction(unittest.TestCase):
             self.assertEqual(function["Properties"]["MemorySize"], {"Ref": f"{name}Memory"}, id)
         for id, group in of_type(WRITTEN, "AWS::Logs::LogGroup").items():
             self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetentionDays"}, id)
+
+    def test_may_do_to_tables_and_queues_what_its_code_does_and_no_more(self) -> None:
+        consume = {f"sqs:{action}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+        send = {"sqs:SendMessage"}
+        get_and_update = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+        get_and_put = {"dynamodb:GetItem", "dynamodb:PutItem"}
+        expected: dict[str, dict[str, set[str]]] = {
+            "ApiRoot": {},
+            "ChangeBrand": {"BrandsTable": get_and_update, "BrandEventsQueue": send},
+            "CreateBrand": {"BrandsTable": {"dynamodb:PutItem"}, "BrandEventsQueue": send},
+            "QueryBrands": {"BrandsTable": {"dynamodb:GetItem"}, "BrandsTable/index/listed": {"dynamodb:Query"}},
+            "RepublishBrands": {
+                "BrandsTable": {"dynamodb:UpdateItem"},
+                "BrandsTable/index/attention": {"dynamodb:Query"},
+                "BrandsTable/index/due": {"dynamodb:Query"},
+                "CircuitsTable": get_and_put,
+                "BrandEventsQueue": send | {"sqs:SendMessageBatch", "sqs:GetQueueAttributes"},
+            },
+            "SignIn": {
+                "AdminUsersTable": {"dynamodb:GetItem"},
+                "SignInAttemptsTable": {"dynamodb:UpdateItem"},
+            },
+            "SyncBrand": {
+                "BrandsTable": get_and_update,
+                "CircuitsTable": get_and_put,
+                "BrandEventsQueue": consume,
+                "BrandEventsDeadLetterQueue": send,
+            },
+        }
+        allowed = {id.removesuffix("Function"): _data_access(f"{id.removesuffix('Function')}Role") for id in FUNCTIONS}
+        self.assertEqual(allowed, expected)
 
     def test_is_traced(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():

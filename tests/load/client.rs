@@ -1,23 +1,29 @@
 //! Clients that create brands, and when those were synced.
 
 use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
-use brand::{BrandId, Timestamp};
+use brand::BrandId;
 use serde_json::{Value, json};
 use system_tests::Stack;
 use tokio::time::{Instant, sleep};
 
 /// How long all brands may take to be synced, once the clients have ended.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// How often the rows are looked at: the time until a brand is synced is at most so much too long.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What became of the requests.
 #[derive(Debug, Default)]
 pub(crate) struct Created {
-    /// The brands, and when each was acknowledged, in milliseconds since the Unix epoch.
-    pub(crate) brands: HashMap<BrandId, u64>,
+    /// How many brands were acknowledged.
+    pub(crate) brands: usize,
     /// How long each request took.
     pub(crate) latencies: Vec<Duration>,
     /// What was answered to those that failed.
@@ -26,14 +32,19 @@ pub(crate) struct Created {
 
 impl Created {
     pub(crate) fn add(&mut self, other: Self) {
-        self.brands.extend(other.brands);
+        self.brands += other.brands;
         self.latencies.extend(other.latencies);
         self.failures.extend(other.failures);
     }
 }
 
 /// Creates brands, one after the other, until then.
-pub(crate) async fn create_until(stack: &Stack, name: &str, end: Instant) -> Created {
+pub(crate) async fn create_until(
+    stack: &Stack,
+    waiting: &Waiting,
+    name: &str,
+    end: Instant,
+) -> Created {
     let mut created = Created::default();
     let body = json!({ "name": name }).to_string();
     while Instant::now() < end {
@@ -41,7 +52,8 @@ pub(crate) async fn create_until(stack: &Stack, name: &str, end: Instant) -> Cre
         match create(stack, &body).await {
             Ok(id) => {
                 created.latencies.push(begun.elapsed());
-                created.brands.insert(id, millis());
+                created.brands += 1;
+                waiting.add(id);
             }
             Err(failure) => created.failures.push(failure),
         }
@@ -62,39 +74,55 @@ async fn create(stack: &Stack, body: &str) -> Result<BrandId, String> {
         .ok_or_else(|| format!("{status} {text}"))
 }
 
-/// How long each brand took from its acknowledgement until it was marked as synced, which follows the CMS's answer; those that are
-/// not synced within the patience are left out.
-pub(crate) async fn synced(stack: &Stack, created: &Created) -> Vec<Duration> {
-    let end = Instant::now() + PATIENCE;
-    while !stack.unsynced().await.is_empty() && Instant::now() < end {
-        sleep(Duration::from_millis(200)).await;
-    }
+/// How long each brand took from its acknowledgement until its row was seen to be synced; those that are not synced within
+/// the patience are left out. `created` says that no more brands are coming.
+pub(crate) async fn synced(
+    stack: &Stack,
+    waiting: &Waiting,
+    created: &AtomicBool,
+) -> Vec<Duration> {
     let mut times = Vec::new();
-    let rows = stack
-        .dynamodb
-        .scan()
-        .table_name(&stack.brands_table)
-        .projection_expression("id, synced_at")
-        .into_paginator()
-        .items()
-        .send();
-    let Ok(rows) = rows.collect::<Result<Vec<_>, _>>().await else {
-        return times;
-    };
-    for row in rows {
-        let text = |name| row.get(name).and_then(|value| value.as_s().ok());
-        let id: Option<BrandId> = text("id").and_then(|id| id.parse().ok());
-        let at: Option<Timestamp> = text("synced_at").and_then(|at| at.parse().ok());
-        if let (Some(acknowledged), Some(at)) = (id.and_then(|id| created.brands.get(&id)), at) {
-            // It may be synced before its client has the answer.
-            let took = at.as_millis().saturating_sub(*acknowledged);
-            times.push(Duration::from_millis(took));
+    let mut end = None;
+    loop {
+        let is_last = created.load(Ordering::Relaxed);
+        let before = waiting.all();
+        if is_last
+            && (before.is_empty() || *end.get_or_insert(Instant::now() + PATIENCE) < Instant::now())
+        {
+            return times;
         }
+        if let Ok(unsynced) = stack.unsynced().await {
+            let unsynced: HashSet<_> = unsynced.iter().map(String::as_str).collect();
+            let synced = before
+                .iter()
+                .filter(|(id, _)| !unsynced.contains(&*id.to_string()));
+            for (id, acknowledged) in synced {
+                times.push(acknowledged.elapsed());
+                waiting.remove(*id);
+            }
+        }
+        sleep(LOOK).await;
     }
-    times
 }
 
-fn millis() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or_default()
+/// The brands that are acknowledged and not seen to be synced, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting(Mutex<HashMap<BrandId, Instant>>);
+
+impl Waiting {
+    fn add(&self, id: BrandId) {
+        self.brands(|brands| brands.insert(id, Instant::now()));
+    }
+
+    fn remove(&self, id: BrandId) {
+        self.brands(|brands| brands.remove(&id));
+    }
+
+    fn all(&self) -> HashMap<BrandId, Instant> {
+        self.brands(|brands| brands.clone())
+    }
+
+    fn brands<T>(&self, with: impl FnOnce(&mut HashMap<BrandId, Instant>) -> T) -> T {
+        with(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }

@@ -8,9 +8,17 @@ mod client;
 mod processes;
 mod report;
 
-use std::{env, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    env,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use client::Created;
+use client::{Created, Waiting};
 use report::Level;
 use system_tests::{Functions, Stack};
 use tokio::{task::JoinSet, time::Instant};
@@ -59,18 +67,23 @@ async fn main() -> ExitCode {
 async fn run(stack: &Arc<Stack>, functions: &Functions, clients: usize, window: Duration) -> Level {
     let before = processes::used(functions);
     let begun = Instant::now();
-    let mut at_work = JoinSet::new();
-    for number in 0..clients {
-        let stack = Arc::clone(stack);
-        let name = format!("Load {clients}.{number}");
-        at_work.spawn(async move { client::create_until(&stack, &name, begun + window).await });
-    }
-    let mut created = Created::default();
-    while let Some(of_one) = at_work.join_next().await {
-        created.add(of_one.unwrap_or_default());
-    }
-    let took = begun.elapsed();
-    let synced = client::synced(stack, &created).await;
+    let (waiting, is_created) = (Arc::new(Waiting::default()), AtomicBool::new(false));
+    let created = async {
+        let mut at_work = JoinSet::new();
+        for number in 0..clients {
+            let (stack, waiting) = (Arc::clone(stack), Arc::clone(&waiting));
+            let (name, end) = (format!("Load {clients}.{number}"), begun + window);
+            at_work.spawn(async move { client::create_until(&stack, &waiting, &name, end).await });
+        }
+        let mut created = Created::default();
+        while let Some(of_one) = at_work.join_next().await {
+            created.add(of_one.unwrap_or_default());
+        }
+        is_created.store(true, Ordering::Relaxed);
+        (created, begun.elapsed())
+    };
+    let synced = client::synced(stack, &waiting, &is_created);
+    let ((created, took), synced) = tokio::join!(created, synced);
     let settled = begun.elapsed();
     Level {
         clients,

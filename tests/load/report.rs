@@ -46,7 +46,7 @@ impl Level {
     /// Prints it, and answers whether all went well.
     pub(crate) fn print(&self) -> bool {
         let Self { created, .. } = self;
-        let brands = created.brands.len();
+        let brands = created.brands;
         println!(
             "  {:>7} {:>9} {:>7.1}  {:>23}  {:>23}  {:>8.1}",
             self.clients,

@@ -1,8 +1,9 @@
-//! An exhaustive check of the protocol that syncs a brand: row, outbox, queue, run and CMS, whatever fails in between.
+//! An exhaustive check of the protocol that syncs a brand: one row with its runs, its lease and its next look; hints; targets that
+//! fail in every way; and the circuit, in a model of its own.
 //!
-//! It is a model of the design, not the code. Every state that can be reached is looked at: for what must hold always, for how
-//! the system comes to rest, and for whether it does. What is wrong in the model on purpose (`mutation`) is found.
-//! Not in it: idempotency keys, tombstones that are removed, records that expire, retries within one delivery.
+//! It is a model of the design, not the code. Every state that can be reached is looked at: for what must hold always, for how the
+//! system comes to rest, and for whether it does. What is wrong in the model on purpose (`mutation`) is found.
+//! Not in it: how long things take, beyond their order; poison; the rate limit; changes in the CMS by others.
 
 #![expect(
     clippy::expect_used,
@@ -11,11 +12,11 @@
     reason = "tests fail by panicking, and the model's indices are its own"
 )]
 
+mod circuit;
 mod model;
 mod mutation;
 mod proof;
 mod properties;
-mod queue;
 mod run;
 mod search;
 mod state;

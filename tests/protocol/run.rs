@@ -1,201 +1,330 @@
-//! What a worker does under the lease of a run.
-//!
-//! What it has asked of the CMS takes effect before another worker acts, or not at all: the lease outlives a worker by a
-//! margin for that. So a call and its effect are one operation here.
+//! What a worker does under the lease: it calls the target, and ends or suspends the run.
 
 use crate::{
-    model::Kind,
     mutation::Mutation,
-    state::{Content, Effect, Next, Phase, Row, Run, Status, Version},
-    worker::{Turn, after_marking},
+    search::Kind,
+    state::{
+        Accident, Content, Due, Failure, Key, Lease, Manner, Mark, MarkKind, Next, Phase, Request,
+        Run, Sync,
+    },
+    worker::Turn,
 };
 
-/// How a call of the CMS fails, and whether it has acted. A reply that is lost is a transient failure.
-const FAILURES: [(&str, Failure, bool); 4] = [
-    ("is told by the CMS: not now", Failure::Transient, false),
-    (
-        "has no answer from the CMS, which acts",
-        Failure::Transient,
-        true,
-    ),
-    ("is refused by the CMS", Failure::Permanent, false),
-    (
-        "is refused by the CMS, which acts",
-        Failure::Permanent,
-        true,
-    ),
-];
-
+/// Whether a call takes effect.
 #[derive(Clone, Copy)]
-enum Failure {
-    Transient,
-    Permanent,
+enum Effect {
+    None,
+    Now,
+    /// Until its margin has passed, or never.
+    Late,
 }
 
 impl Turn<'_, '_> {
-    pub(crate) fn with_lease(&mut self, run: Run, next: Next) {
-        let record = self.record;
-        match (next, run.phase) {
-            (Next::Prepare, Phase::Failed(effect)) => self.resume_compensating(run.input, effect),
-            (Next::Prepare, _) => self.prepare(run.input),
-            (Next::Apply, Phase::Invoking(effect)) => self.apply(effect.after),
-            (Next::Finish, Phase::Invoking(effect)) => self.finish(run.input, effect),
-            (Next::Suspend, _) => self.go("suspends the run", Next::Postpone, |to| to.free(record)),
-            (Next::Revert, Phase::Invoking(effect)) => {
-                let phase = Phase::Compensating(effect);
-                self.hold(
-                    "records that it reverts",
-                    (run.input, phase),
-                    Next::Compensate,
-                );
+    pub(crate) fn run(&mut self, next: Next, run: Run) {
+        match next {
+            Next::ReadTarget => self.read_target(),
+            Next::Intend(found) => self.intend(run, found),
+            Next::Call => self.call(run),
+            Next::Decide(failure) => self.decide(run, failure),
+            Next::MoveKey => self.record("records the next key", run, Some(Key::Unused)),
+            Next::Revert => {
+                let run = Run {
+                    phase: Phase::Undoing,
+                    ..run
+                };
+                let key = Some(Key::Unused).filter(|_| !self.is(Mutation::UndoUnderTheSameKey));
+                self.record("records that it undoes the step", run, key);
             }
-            (Next::Compensate, Phase::Compensating(effect)) => self.compensate(effect.before),
-            (Next::EndReverted, _) => self.end_reverted(run.input),
-            (Next::EndFailed, Phase::Compensating(effect)) => self.end_failed(effect),
-            _ => {}
+            Next::EndDone | Next::EndReverted | Next::EndFailed if self.waits() => {}
+            Next::EndDone => self.end_done(run),
+            Next::EndReverted => self.end_reverted(run),
+            Next::EndFailed => self.mark(run, MarkKind::Failed, Failure::Answered),
+            Next::Nothing | Next::ReadRow | Next::Begin(_) => {}
         }
     }
 
-    /// Reads the row under the lease, and records the intent. Both at once: what may come between them, an update, may as
-    /// well come after them.
-    fn prepare(&mut self, input: Version) {
-        let Some(row) = self.row() else { return };
-        let record = self.record;
-        if row.version != input || row.status == Status::Synced {
-            return self.go("has nothing to do", Next::Read, |to| {
-                to.end(record, Phase::Ended);
-            });
-        }
-        if !self.puts_back(row) {
-            self.intend("records its intent", input, Effect::of(row));
-        }
+    /// A run does not end before the margin of a call that was not answered has passed.
+    fn waits(&self) -> bool {
+        self.is_late() && !self.is(Mutation::EndsBeforeTheMargin)
     }
 
-    fn resume_compensating(&mut self, input: Version, effect: Effect) {
-        let Some(row) = self.row() else { return };
-        if !self.puts_back(row) {
-            let phase = Phase::Compensating(effect);
-            self.hold("goes on reverting", (input, phase), Next::Compensate);
-        }
-    }
-
-    /// A row that is marked failed goes back into the index before anything is done: if this worker dies, nobody would
-    /// go on otherwise.
-    fn puts_back(&mut self, row: Row) -> bool {
-        let is_out = row.status == Status::Failed
-            && !self.is(Mutation::FailedStaysOutOfTheIndex)
-            && !self.is(Mutation::PutBackBeforeTheLease);
-        if is_out {
-            self.put_back(row, Next::Prepare);
-        }
-        is_out
-    }
-
-    pub(crate) fn intend(&mut self, what: &'static str, input: Version, effect: Effect) {
-        let (record, lease) = (self.record, self.lease());
-        let marks = self.is(Mutation::SyncedBeforeApplied);
-        let phase = Phase::Invoking(effect);
-        self.go(what, Next::Apply, |to| {
-            to.journal[record] = Some(Run {
-                input,
-                phase,
-                lease,
-            });
-            if let Some(row) = to.row.filter(|row| marks && row.version == input) {
-                to.row = Some(row.synced(effect.after));
-            }
+    /// Writes the record, and keeps the lease.
+    fn record(&mut self, what: &'static str, run: Run, key: Option<Key>) {
+        let id = self.id;
+        self.write(what, Next::Call, key, |row, sync| {
+            row.lease = Lease::Held(id);
+            sync.run = Some(run);
+            sync.doubt &= run.phase == Phase::Begun;
         });
     }
 
-    fn apply(&mut self, after: Content) {
-        self.go("applies it to the CMS", Next::Finish, |to| to.cms = after);
-        let in_doubt = if self.is(Mutation::InDoubtNotCompensated) {
+    fn read_target(&mut self) {
+        if !self.may_call() {
+            return self.go("finds its lease at its end", Next::Nothing);
+        }
+        let found = self.state().targets[self.subscriber].holds;
+        self.go("reads what the CMS holds", Next::Intend(found));
+        let away = (Kind::Fault, "cannot read the CMS, which is away");
+        self.may(away, Next::Decide(Failure::Answered), |_| {});
+    }
+
+    fn intend(&mut self, run: Run, found: Content) {
+        let run = Run {
+            phase: Phase::Invoking,
+            from: found,
+            before: if run.phase == Phase::Begun {
+                self.state().targets[self.subscriber].holds
+            } else {
+                run.before
+            },
+            ..run
+        };
+        self.record("records the intent", run, Some(Key::Unused));
+    }
+
+    fn call(&mut self, run: Run) {
+        if !self.may_call() {
+            return self.go("finds its lease at its end", Next::Nothing);
+        }
+        let undoes = run.phase == Phase::Undoing;
+        if undoes && self.is_late() && !self.is(Mutation::UndoesBeforeTheMargin) {
+            return;
+        }
+        let target = self.state().targets[self.subscriber];
+        let request = if undoes { run.from } else { run.to };
+        let failed = Next::Decide(Failure::Answered);
+        if let Key::Failed(_) = target.key {
+            let again = "has the answer to this key again: not now";
+            return self.answer(
+                (Kind::System, again),
+                request,
+                failed,
+                Key::Failed,
+                run,
+                Effect::None,
+            );
+        }
+        let manner = if undoes {
+            Manner::Accepts
+        } else {
+            self.state().manner(run.change)
+        };
+        let after = if undoes {
             Next::EndReverted
+        } else {
+            Next::EndDone
+        };
+        let refused = if undoes {
+            Next::EndFailed
         } else {
             Next::Revert
         };
-        self.call_fails(after, in_doubt, in_doubt);
+        match manner {
+            Manner::Accepts => {
+                let accepted = (Kind::System, "brings the CMS there");
+                self.answer(accepted, request, after, Key::Sent, run, Effect::Now);
+            }
+            Manner::Refuses => {
+                let refusal = (Kind::System, "is refused by the CMS");
+                self.answer(refusal, request, refused, Key::Sent, run, Effect::None);
+                let refusal = (Kind::Fault, "is refused by the CMS, which acts");
+                self.answer(refusal, request, refused, Key::Sent, run, Effect::Now);
+            }
+            Manner::Breaks => {
+                let broken = (Kind::System, "has a 500 from the CMS, as always");
+                self.answer(broken, request, failed, Key::Failed, run, Effect::None);
+            }
+        }
+        if undoes {
+            let refusal = (Kind::Fault, "is refused the undo by the CMS");
+            self.answer(refusal, request, refused, Key::Sent, run, Effect::None);
+        }
+        if !self.transitions.model.is_calm {
+            let away = (Kind::Fault, "has a 503 from the CMS");
+            self.answer(away, request, failed, Key::Failed, run, Effect::None);
+        }
+        let unanswered = (Kind::Fault, "has no answer from the CMS");
+        let failed = Next::Decide(Failure::Unanswered);
+        self.answer(unanswered, request, failed, Key::Sent, run, Effect::Late);
     }
 
-    fn compensate(&mut self, before: Content) {
-        self.go("restores the CMS", Next::EndReverted, |to| to.cms = before);
-        self.call_fails(before, Next::EndFailed, Next::EndFailed);
+    fn answer(
+        &mut self,
+        what: (Kind, &'static str),
+        request: Content,
+        next: Next,
+        key: fn(Content) -> Key,
+        run: Run,
+        effect: Effect,
+    ) {
+        let subscriber = self.subscriber;
+        let by_version = self.is(Mutation::KeysByVersion);
+        self.may(what, next, |to| {
+            let target = &mut to.targets[subscriber];
+            if let Key::Sent(earlier) | Key::Failed(earlier) = target.key
+                && earlier != request
+            {
+                to.accident = Some(Accident::KeyUsedTwice);
+            }
+            target.key = key(request);
+            match effect {
+                Effect::None => {}
+                Effect::Now => target.holds = request,
+                Effect::Late => target.late = target.late.or(Some(request)),
+            }
+            if by_version && run.phase == Phase::Invoking {
+                let known = &mut to.requests[usize::from(run.version) - 1];
+                if known.is_some_and(|known| known != Request(request)) {
+                    to.accident = Some(Accident::KeyUsedTwice);
+                }
+                *known = Some(Request(request));
+            }
+        });
     }
 
-    fn call_fails(&mut self, content: Content, for_good: Next, at_last: Next) {
-        let transiently = if self.is_last_receive() {
-            at_last
-        } else {
-            Next::Suspend
+    /// After a transient failure the worker tries again while it has time, else suspends the run; beyond the budget, it pauses it.
+    fn decide(&mut self, run: Run, failure: Failure) {
+        let again = match (run.phase, failure) {
+            (Phase::Begun, _) => Next::ReadTarget,
+            _ if self.is(Mutation::KeyStaysAfterAFailure) => Next::Call,
+            (_, Failure::Answered) => Next::MoveKey,
+            (_, Failure::Unanswered) => Next::Call,
         };
-        for (what, failure, acts) in FAILURES {
-            let next = match failure {
-                Failure::Transient => transiently,
-                Failure::Permanent => for_good,
+        self.go("tries again", again);
+        self.suspend(run, failure);
+        if self.is(Mutation::GivesUpWhatIsLate) && run.phase == Phase::Invoking {
+            self.go("gives up", Next::Revert);
+        } else {
+            self.mark(run, MarkKind::Paused, failure);
+        }
+    }
+
+    /// Suspends the run, and makes the row due when its wait is over, on condition that the version is the run's:
+    ///
+    /// ```text
+    /// this worker:  reads version 1 ──► fails ────────────────────────────────► due in an hour: refused
+    /// the client:        └──► version 2, due at once ────────────────────────────┘
+    /// ```
+    fn suspend(&mut self, run: Run, failure: Failure) {
+        let released = self.released(self.lease());
+        let subscribers = self.transitions.model.subscribers;
+        let always = self.is(Mutation::SuspendsWhateverTheVersion);
+        let alone = self.is(Mutation::DueForOneSubscriber);
+        let subscriber = self.subscriber;
+        let key = self.next_key(failure);
+        self.write("suspends the run", Next::Nothing, key, |row, sync| {
+            let is_current = row.version == run.version;
+            sync.run = Some(Run {
+                is_waiting: is_current,
+                ..run
+            });
+            row.lease = released;
+            row.subscribers[subscriber] = *sync;
+            if is_current {
+                row.due = if alone {
+                    Due::Later
+                } else {
+                    row.earliest(subscribers)
+                };
+            } else if always {
+                row.due = Due::Later;
+            }
+        });
+    }
+
+    /// The write that marks the version and takes the row out of `due` is conditional on the version. Where that has changed, the
+    /// record is written and nothing else.
+    fn mark(&mut self, run: Run, kind: MarkKind, failure: Failure) {
+        let released = self.released(self.lease());
+        let subscribers = self.transitions.model.subscribers;
+        let always = self.is(Mutation::MarksWhateverTheVersion);
+        let alone = self.is(Mutation::DueForOneSubscriber);
+        let forgets = self.is(Mutation::MarkForgetsTheRun);
+        let subscriber = self.subscriber;
+        let what = match kind {
+            MarkKind::Refused => "marks the version refused",
+            MarkKind::Failed => "marks the version failed",
+            MarkKind::Paused => "marks the version paused",
+        };
+        let key = self.next_key(failure);
+        self.write(what, Next::Nothing, key, |row, sync| {
+            let version = run.version;
+            sync.run = match kind {
+                MarkKind::Refused => None,
+                MarkKind::Failed | MarkKind::Paused => Some(run).filter(|_| !forgets),
             };
-            self.may((Kind::Fault, what), next, |to| {
-                to.cms = if acts { content } else { to.cms };
-            });
-        }
-    }
-
-    /// Run and row in one transaction, refused if the row has changed:
-    ///
-    /// ```text
-    /// this worker: reads version 1 ──► applies it ─────────────────────────► version 1 is synced: refused
-    /// the client:                          └──► version 2, unsynced ──────────┘
-    /// ```
-    fn finish(&mut self, input: Version, effect: Effect) {
-        let Some(row) = self.row() else { return };
-        let record = self.record;
-        if row.version != input && !self.is(Mutation::FinishedWhateverTheVersion) {
-            return self.go("finds the row changed", Next::Revert, |_| {});
-        }
-        let next = if input == self.message.version {
-            Next::Acknowledge
-        } else {
-            Next::Read
-        };
-        self.go("ends the run: done", next, |to| {
-            to.row = Some(row.synced(effect.after));
-            to.end(record, Phase::Ended);
+            if kind == MarkKind::Refused {
+                sync.holds = run.from;
+                sync.doubt = false;
+            }
+            row.lease = released;
+            if row.version == version || always {
+                sync.mark = Some(Mark { kind, version });
+                row.subscribers[subscriber] = *sync;
+                row.due = if alone || always {
+                    Due::Out
+                } else {
+                    row.earliest(subscribers)
+                };
+            }
         });
     }
 
-    /// Whether the version is marked failed is for its own event to say: another one goes on with its own version.
-    fn end_reverted(&mut self, input: Version) {
-        let (record, phase) = (self.record, Phase::Ended);
-        if input == self.message.version {
-            self.end_and_mark("ends the run: reverted", phase);
-        } else {
-            self.go("ends the run: reverted", Next::Read, |to| {
-                to.end(record, phase);
-            });
-        }
+    fn end_reverted(&mut self, run: Run) {
+        self.mark(run, MarkKind::Refused, Failure::Answered);
     }
 
-    /// The brand cannot be synced until what is left is taken back, whichever version left it.
-    fn end_failed(&mut self, effect: Effect) {
-        self.end_and_mark("ends the run: failed", Phase::Failed(effect));
-    }
-
-    /// The row is marked in the transaction that ends the run, since only that is fenced:
-    ///
-    /// ```text
-    /// this worker:    run reverted ────────────────────────────────────► version 1 failed, out of the index
-    /// a second event:    └──► begins afresh ──► applies version 1 ──► dies ─┘   and nobody goes on
-    /// ```
-    fn end_and_mark(&mut self, what: &'static str, phase: Phase) {
-        let record = self.record;
-        let (marked, next) = if self.is(Mutation::FailedBesideTheRun) {
-            (None, Next::MarkFailed)
+    /// One expression cannot branch: if the row has changed, the first write is refused, and a second one ends the run and leaves
+    /// `due_at` alone. The worker goes round again.
+    fn end_done(&mut self, run: Run) {
+        let released = self.released(self.lease());
+        let model = self.transitions.model;
+        let always = self.is(Mutation::DoneWhateverTheVersion);
+        let alone = self.is(Mutation::DueForOneSubscriber);
+        let subscriber = self.subscriber;
+        let is_current = self
+            .state()
+            .row
+            .is_some_and(|row| row.version == run.version);
+        let next = if is_current {
+            Next::Nothing
         } else {
-            let marked = self.marked_failed();
-            (marked, after_marking(marked))
+            Next::ReadRow
         };
-        self.go(what, next, |to| {
-            to.end(record, phase);
-            to.row = marked.or(to.row);
-        });
+        self.write(
+            "ends the run: done",
+            next,
+            Some(Key::Unused),
+            |row, sync| {
+                *sync = Sync {
+                    reached: if always { row.version } else { run.version },
+                    holds: run.to,
+                    doubt: false,
+                    mark: None,
+                    run: None,
+                };
+                row.lease = released;
+                row.subscribers[subscriber] = *sync;
+                if is_current || always {
+                    row.due = if alone {
+                        Due::Out
+                    } else {
+                        row.earliest(model.subscribers)
+                    };
+                    let mut subscribers = 0..model.subscribers;
+                    row.expires = row.is_deleted && subscribers.all(|one| row.has_reached(one));
+                }
+            },
+        );
+    }
+
+    /// A key stays until its call is answered. After that there is another one, recorded before it is used.
+    fn next_key(&self, failure: Failure) -> Option<Key> {
+        let stays = failure == Failure::Unanswered || self.is(Mutation::KeyStaysAfterAFailure);
+        (!stays).then_some(Key::Unused)
+    }
+
+    fn lease(&self) -> Lease {
+        self.state().row.map_or(Lease::Free, |row| row.lease)
     }
 }

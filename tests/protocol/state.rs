@@ -1,129 +1,177 @@
-//! A state of the model: what the table, the journal, the queues, the CMS and the workers hold, for one brand.
+//! A state of the model: what the row, the targets and the workers hold, for one brand.
 
-use crate::queue::{Message, Queue};
-
-/// A version of the brand, counted from 1.
+/// The number of a version, as the row counts it.
 pub(crate) type Version = u8;
-/// What the CMS shows of the brand: nothing, or the name that this version gave it.
-pub(crate) type Content = Option<Version>;
+/// The number of a change over the brand's life. It is the version, unless an older row was restored.
+pub(crate) type Change = u8;
+/// What a target holds of the brand: nothing, or the name that this change gave it.
+pub(crate) type Content = Option<Change>;
+/// Which subscriber, and which target: `0` is the CMS.
+pub(crate) type Subscriber = usize;
 
-/// The most versions that a brand has here.
-pub(crate) const VERSIONS: usize = 3;
-
-/// The place of what there is one of for each version.
-pub(crate) fn place(version: Version) -> usize {
-    usize::from(version) - 1
-}
+/// The most changes that a brand has here.
+pub(crate) const CHANGES: usize = 4;
+/// The most subscribers that a row has here.
+pub(crate) const SUBSCRIBERS: usize = 2;
 
 /// Everything, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct State {
-    /// The brand's row.
     pub(crate) row: Option<Row>,
-    /// What the CMS really holds.
-    pub(crate) cms: Content,
-    /// The run records. The protocol has one for a brand, in the first place; a mutation has one for each version.
-    pub(crate) journal: [Option<Run>; VERSIONS],
-    /// Messages that are visible.
-    pub(crate) queue: Queue,
-    /// Of which versions there are events in the dead-letter queue. How often does not matter.
-    pub(crate) dead_letters: [bool; VERSIONS],
-    /// Who is at work.
+    pub(crate) targets: [Target; SUBSCRIBERS],
     pub(crate) workers: [Option<Worker>; 2],
+    /// How the CMS answers to each change.
+    pub(crate) manners: [Manner; CHANGES],
+    pub(crate) changes: Change,
+    pub(crate) updates: u8,
+    pub(crate) deletes: u8,
+    /// Whether the row of the deleted brand has expired.
+    pub(crate) is_expired: bool,
+    /// Whether the sweep has notified, and is about to move `due_at` on.
+    pub(crate) is_sweeping: bool,
+    /// What must never happen has happened.
+    pub(crate) accident: Option<Accident>,
+    /// Only where keys are derived from versions, which is a mutation: the request of each version's key.
+    pub(crate) requests: [Option<Request>; CHANGES],
 }
 
-/// The brand's row. A tombstone stays.
+/// What must never happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Accident {
+    /// An idempotency key was used for two different requests.
+    KeyUsedTwice,
+    /// A worker wrote without the lease.
+    ForeignWrite,
+    /// A write made a row out of nothing.
+    Stub,
+}
+
+/// The brand's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Row {
-    /// Rises with each change. A name is known by the version that gave it.
     pub(crate) version: Version,
-    /// Whether it is a tombstone.
+    pub(crate) change: Change,
     pub(crate) is_deleted: bool,
-    /// Whether this version has reached the CMS.
-    pub(crate) status: Status,
-    /// What the CMS has been told, as of the last sync that finished.
-    pub(crate) in_cms: Content,
+    pub(crate) due: Due,
+    pub(crate) lease: Lease,
+    /// Whether `expires_at` is set.
+    pub(crate) expires: bool,
+    pub(crate) subscribers: [Sync; SUBSCRIBERS],
 }
 
-impl Row {
-    /// What the CMS is to show.
-    pub(crate) fn content(self) -> Content {
-        (!self.is_deleted).then_some(self.version)
-    }
-
-    /// The row, marked synced now that the CMS has been told that.
-    pub(crate) fn synced(self, told: Content) -> Self {
-        Self {
-            status: Status::Synced,
-            in_cms: told,
-            ..self
-        }
-    }
-}
-
-/// Whether a version has reached the CMS.
+/// `due_at`: whether it is set, and how far away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Status {
-    /// Not yet: the row is in the index `unsynced`, which is the outbox.
-    Unsynced,
-    /// It has.
-    Synced,
-    /// It could not, for good. The row is not in the index.
+pub(crate) enum Due {
+    /// The row is not in the index.
+    Out,
+    Now,
+    /// When the wait of a suspended run is over.
+    Later,
+}
+
+/// The row's lease. Its holder may write while the fence (token and sequence) is as it wrote it, and call while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Lease {
+    /// Released, or run out without a holder.
+    Free,
+    /// It lasts, and that worker may write.
+    Held(WorkerId),
+    /// It lasts, but another write has moved the fence: that worker may call, and cannot write.
+    Fenced(WorkerId),
+    /// It has run out; that worker may write as long as no other one has.
+    RunOut(WorkerId),
+    /// It lasts, but its holder is gone.
+    Left,
+}
+
+/// A subscriber's map in the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Sync {
+    /// The version that has reached the target; 0 for none.
+    pub(crate) reached: Version,
+    /// What the target holds, as of the last run that ended.
+    pub(crate) holds: Content,
+    /// Whether the target may hold something else.
+    pub(crate) doubt: bool,
+    pub(crate) mark: Option<Mark>,
+    pub(crate) run: Option<Run>,
+}
+
+/// Why a version has not reached the target, and waits for an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Mark {
+    pub(crate) kind: MarkKind,
+    pub(crate) version: Version,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum MarkKind {
+    /// The target refused the version; what was done is undone.
+    Refused,
+    /// The target refused the version, and refused the undo.
     Failed,
+    /// The target was away for longer than the budget.
+    Paused,
 }
 
 /// The record of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Run {
-    /// The version that it syncs. What an ended run was about plays no part any more: it is 0 there.
-    pub(crate) input: Version,
+    pub(crate) version: Version,
     pub(crate) phase: Phase,
-    pub(crate) lease: Lease,
+    /// The step's input: what the target held before, and what it is to hold.
+    pub(crate) from: Content,
+    pub(crate) to: Content,
+    /// Whether it waits until `resume_at`.
+    pub(crate) is_waiting: bool,
+    /// Not in the record: which change the version is, and what the target really held when the step was intended.
+    pub(crate) change: Change,
+    pub(crate) before: Content,
 }
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Phase {
-    /// It is begun; nothing has been done.
+    /// It began in doubt and has not read the target yet.
     Begun,
-    /// The step's intent is recorded: it may have acted.
-    Invoking(Effect),
-    /// The step is being taken back.
-    Compensating(Effect),
-    /// The step could not be taken back.
-    Failed(Effect),
-    /// It is done or reverted: the CMS shows what the row says it was told.
-    Ended,
+    /// The intent is recorded: the step may have acted.
+    Invoking,
+    Undoing,
 }
 
-/// The step's input, as the run records it.
+/// A target, such as the CMS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Target {
+    pub(crate) holds: Content,
+    /// A call that was not answered and may still take effect.
+    pub(crate) late: Option<Content>,
+    /// What it knows of the key that the run uses now.
+    pub(crate) key: Key,
+}
+
+/// What a target remembers of an idempotency key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Key {
+    #[default]
+    Unused,
+    Sent(Content),
+    /// It has answered with a failure, and answers the same to the same key.
+    Failed(Content),
+}
+
+/// A request that was answered, where keys are derived from versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Effect {
-    /// What the CMS showed before: what the step's compensation restores.
-    pub(crate) before: Content,
-    /// What it is to show.
-    pub(crate) after: Content,
-}
+pub(crate) struct Request(pub(crate) Content);
 
-impl Effect {
-    /// What syncs that row.
-    pub(crate) fn of(row: Row) -> Self {
-        Self {
-            before: row.in_cms,
-            after: row.content(),
-        }
-    }
-}
-
-/// Who may write a run's record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Lease {
-    /// Nobody is at it: whoever comes may take it over.
-    Free,
-    /// That worker. It stands for an epoch, too: a worker that has lost its lease gets no other while it knows nothing of that.
-    Held(WorkerId),
-    /// A worker that is dead. The lease has not expired yet.
-    OfTheDead,
+/// How the CMS answers to a change while it is not away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Manner {
+    #[default]
+    Accepts,
+    /// It always refuses; whether it acts all the same is open.
+    Refuses,
+    /// It always answers 500.
+    Breaks,
 }
 
 /// Which of the workers.
@@ -133,163 +181,173 @@ pub(crate) enum WorkerId {
     Two,
 }
 
+/// A worker at its visit of the row: what it does next for each subscriber, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Worker {
+    pub(crate) next: [Next; SUBSCRIBERS],
+    /// The records as the worker has them in memory.
+    pub(crate) runs: [Option<Run>; SUBSCRIBERS],
+}
+
+/// What a worker does next for a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Next {
+    Nothing,
+    ReadRow,
+    Begin(Seen),
+    ReadTarget,
+    /// Records the intent, with what the target holds.
+    Intend(Content),
+    Call,
+    /// Tries again, suspends or pauses: the call failed transiently. Whether it was answered.
+    Decide(Failure),
+    /// Records the next key.
+    MoveKey,
+    EndDone,
+    Revert,
+    EndReverted,
+    EndFailed,
+}
+
+/// A transient failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Failure {
+    Answered,
+    Unanswered,
+}
+
+/// The row as it was read, as far as the begin write depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Seen {
+    pub(crate) version: Version,
+    pub(crate) change: Change,
+    pub(crate) is_deleted: bool,
+    /// Whether the lease has been written since.
+    pub(crate) is_outdated: bool,
+}
+
+impl Row {
+    /// What the targets are to hold.
+    pub(crate) fn content(&self) -> Content {
+        (!self.is_deleted).then_some(self.change)
+    }
+
+    /// Whether that subscriber has yet to be brought to the row's version, and may be.
+    pub(crate) fn is_behind(&self, subscriber: Subscriber) -> bool {
+        !self.has_reached(subscriber) && self.mark(subscriber).is_none()
+    }
+
+    pub(crate) fn has_reached(&self, subscriber: Subscriber) -> bool {
+        let sync = self.subscribers[subscriber];
+        sync.reached == self.version && !sync.doubt
+    }
+
+    /// A mark counts only while the row has its version.
+    pub(crate) fn mark(&self, subscriber: Subscriber) -> Option<Mark> {
+        self.subscribers[subscriber]
+            .mark
+            .filter(|mark| mark.version == self.version)
+    }
+
+    /// Whether that subscriber's run is of the row's version and waits.
+    pub(crate) fn is_waiting(&self, subscriber: Subscriber) -> bool {
+        let run = self.subscribers[subscriber].run;
+        run.is_some_and(|run| run.version == self.version && run.is_waiting)
+    }
+
+    /// The earliest of what the subscribers need.
+    pub(crate) fn earliest(&self, subscribers: usize) -> Due {
+        let due = (0..subscribers).filter(|subscriber| self.is_behind(*subscriber));
+        due.map(|subscriber| {
+            if self.is_waiting(subscriber) {
+                Due::Later
+            } else {
+                Due::Now
+            }
+        })
+        .min()
+        .unwrap_or(Due::Out)
+    }
+}
+
 impl WorkerId {
     pub(crate) const ALL: [Self; 2] = [Self::One, Self::Two];
 
-    const fn other(self) -> Self {
+    pub(crate) const fn other(self) -> Self {
         match self {
             Self::One => Self::Two,
             Self::Two => Self::One,
         }
     }
-}
 
-/// A worker, with the message that it works on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Worker {
-    pub(crate) message: Message,
-    /// What it does next.
-    pub(crate) next: Next,
-}
-
-/// What a worker does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Next {
-    /// Reads the row.
-    Read,
-    /// Begins the run, or takes it over, with the row's effect as it read it.
-    Begin(Effect),
-    /// Reads the row again under the lease, and records what it is about to do.
-    Prepare,
-    /// Calls the CMS.
-    Apply,
-    /// Ends the run and marks the row synced, in one transaction.
-    Finish,
-    /// Gives the lease back, since the CMS is not available.
-    Suspend,
-    /// Records that the run is being reverted.
-    Revert,
-    /// Calls the CMS to restore what was there before.
-    Compensate,
-    /// Ends the run as reverted and marks the row failed, in one transaction.
-    EndReverted,
-    /// Ends the run as failed and marks the row failed, in one transaction.
-    EndFailed,
-    /// Marks the row failed, where that is not done with the end of the run: a mutation.
-    MarkFailed,
-    /// Sends the event to the dead-letter queue.
-    Park,
-    /// Deletes the message.
-    Acknowledge,
-    /// Lets the message be delivered again later.
-    Postpone,
-}
-
-impl Next {
-    /// Whether that is done under the lease only.
-    pub(crate) const fn needs_lease(self) -> bool {
-        matches!(
-            self,
-            Self::Prepare
-                | Self::Apply
-                | Self::Finish
-                | Self::Suspend
-                | Self::Revert
-                | Self::Compensate
-                | Self::EndReverted
-                | Self::EndFailed
-        )
+    const fn index(self) -> usize {
+        match self {
+            Self::One => 0,
+            Self::Two => 1,
+        }
     }
 }
 
 impl State {
-    /// How many messages there are of that version, those in the hands of workers included.
-    pub(crate) fn copies(&self, version: Version) -> usize {
-        let held = self.workers.iter().flatten();
-        self.queue.copies(version) + held.filter(|held| held.message.version == version).count()
-    }
-
-    /// How many messages there are, those in the hands of workers included.
-    pub(crate) fn messages(&self) -> usize {
-        (1..)
-            .zip(self.dead_letters)
-            .map(|(version, _)| self.copies(version))
-            .sum()
-    }
-
-    /// The worker of that name, if it is at work.
     pub(crate) const fn worker(&mut self, id: WorkerId) -> &mut Option<Worker> {
-        match id {
-            WorkerId::One => &mut self.workers[0],
-            WorkerId::Two => &mut self.workers[1],
+        &mut self.workers[id.index()]
+    }
+
+    pub(crate) fn manner(&self, change: Change) -> Manner {
+        self.manners[usize::from(change) - 1]
+    }
+
+    /// Moves the fence, so that what others have read is outdated.
+    pub(crate) fn move_fence(&mut self, by: Option<WorkerId>) {
+        for id in WorkerId::ALL {
+            if Some(id) == by {
+                continue;
+            }
+            for next in self
+                .worker(id)
+                .iter_mut()
+                .flat_map(|worker| &mut worker.next)
+            {
+                if let Next::Begin(seen) = next {
+                    seen.is_outdated = true;
+                }
+            }
+        }
+        if let (None, Some(row)) = (by, &mut self.row) {
+            row.lease = match row.lease {
+                Lease::Held(id) => Lease::Fenced(id),
+                Lease::RunOut(_) => Lease::Free,
+                other => other,
+            };
         }
     }
 
-    /// Puts an event of that version into the dead-letter queue.
-    pub(crate) fn park(&mut self, version: Version) {
-        self.dead_letters[place(version)] = true;
-    }
-
-    /// Ends the lease of the run there.
-    pub(crate) fn free(&mut self, record: usize) {
-        if let Some(run) = &mut self.journal[record] {
-            run.lease = Lease::Free;
+    /// A worker that has nothing left to do goes, and leaves a lease that it has not released.
+    pub(crate) fn leave(&mut self, id: WorkerId) {
+        *self.worker(id) = None;
+        if let Some(row) = &mut self.row {
+            row.lease = match row.lease {
+                Lease::Held(holder) | Lease::Fenced(holder) if holder == id => Lease::Left,
+                Lease::RunOut(holder) if holder == id => Lease::Free,
+                other => other,
+            };
         }
     }
 
-    /// Ends the run there, and its lease with it.
-    pub(crate) fn end(&mut self, record: usize, phase: Phase) {
-        if let Some(run) = &mut self.journal[record] {
-            run.input = if phase == Phase::Ended { 0 } else { run.input };
-            run.phase = phase;
-            run.lease = Lease::Free;
-        }
+    pub(crate) fn has_late(&self) -> bool {
+        self.targets.iter().any(|target| target.late.is_some())
     }
 
     /// The one that stands for all states which differ only in which worker is called which.
     pub(crate) fn canonical(&self) -> Self {
         let mut swapped = *self;
         swapped.workers.reverse();
-        for run in swapped.journal.iter_mut().flatten() {
-            if let Lease::Held(worker) = &mut run.lease {
-                *worker = worker.other();
+        if let Some(row) = &mut swapped.row {
+            match &mut row.lease {
+                Lease::Held(id) | Lease::Fenced(id) | Lease::RunOut(id) => *id = id.other(),
+                Lease::Free | Lease::Left => {}
             }
         }
         swapped.min(*self)
-    }
-
-    /// Whether an event of the brand's present version is in the dead-letter queue, and the row says why.
-    pub(crate) fn is_reported(&self) -> bool {
-        self.row.is_some_and(|row| {
-            row.status == Status::Failed && self.dead_letters[place(row.version)]
-        })
-    }
-
-    /// Whether nobody has anything to work on.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.messages() == 0
-    }
-
-    /// Whether a step has begun of which it is not settled whether it stands.
-    pub(crate) fn has_open_run(&self) -> bool {
-        let mut runs = self.journal.iter().flatten();
-        runs.any(|run| matches!(run.phase, Phase::Invoking(_) | Phase::Compensating(_)))
-    }
-
-    /// Whether the brand is deleted while a worker has told the CMS its name and not finished.
-    pub(crate) fn is_deleted_under_way(&self) -> bool {
-        let mut runs = self.journal.iter().flatten();
-        let is_deleted = self.row.is_some_and(|row| row.is_deleted);
-        is_deleted
-            && runs.any(|run| match run.phase {
-                Phase::Invoking(effect) => effect.after.is_some() && effect.after == self.cms,
-                _ => false,
-            })
-    }
-
-    /// Whether a run could not take back what it did.
-    pub(crate) fn has_leftover(&self) -> bool {
-        let mut runs = self.journal.iter().flatten();
-        runs.any(|run| matches!(run.phase, Phase::Failed(_)))
     }
 }

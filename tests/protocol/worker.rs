@@ -1,50 +1,47 @@
-//! What a worker does: `sync-brand` with one message, one atomic operation after the other. Here, what it does before it has
-//! the lease of a run, and after.
+//! What a worker does: `sync-brand` at its visit of the row, one atomic operation after the other. Here, what it does until it has
+//! the lease.
 //!
-//! It may die after each operation, and stand still until its lease has ended.
+//! It may die after each operation. A write or a call whose reply is lost is one after which the worker dies: it acknowledges its
+//! message, whatever happens, and leaves the rest to the row.
 
 use crate::{
-    model::{Actor, Kind, Transitions},
+    model::{Actor, Transitions},
     mutation::Mutation,
-    queue::Message,
+    search::Kind,
     state::{
-        Effect, Lease, Next, Phase, Row, Run, State, Status, Version, Worker, WorkerId, place,
+        Accident, Due, Key, Lease, Next, Phase, Row, Run, Seen, State, Subscriber, Sync, Worker,
+        WorkerId,
     },
 };
 
-/// A worker about to do something.
+/// A worker about to do something for a subscriber.
 pub(crate) struct Turn<'t, 'a> {
-    transitions: &'t mut Transitions<'a>,
-    id: WorkerId,
-    pub(crate) message: Message,
-    /// Where the record of its run is.
-    pub(crate) record: usize,
+    pub(crate) transitions: &'t mut Transitions<'a>,
+    pub(crate) id: WorkerId,
+    pub(crate) subscriber: Subscriber,
+    /// What it does for the other subscriber.
+    sibling: Next,
 }
 
 impl Transitions<'_> {
     /// What that worker may do, and what may befall it.
     pub(crate) fn worker(&mut self, id: WorkerId, worker: Worker) {
-        let Worker { message, next } = worker;
-        let record = if self.model.is(Mutation::RunPerVersion) {
-            place(message.version)
-        } else {
-            0
-        };
-        let held = self.from.journal[record].filter(|run| run.lease == Lease::Held(id));
-        let mut turn = Turn {
-            transitions: self,
-            id,
-            message,
-            record,
-        };
-        turn.die(next);
-        if let Some(run) = held {
-            turn.lose_lease(next);
-            turn.with_lease(run, next);
-        } else if next.needs_lease() {
-            turn.go("finds that its lease is lost", Next::Postpone, |_| {});
-        } else {
-            turn.without_lease(next);
+        if !self.model.is_calm {
+            self.add((Kind::Fault, Actor::Worker(id), "dies"), |to| to.leave(id));
+        }
+        for subscriber in 0..self.model.subscribers {
+            let mut turn = Turn {
+                transitions: self,
+                id,
+                subscriber,
+                sibling: worker.next[1 - subscriber],
+            };
+            match (worker.next[subscriber], worker.runs[subscriber]) {
+                (Next::ReadRow, _) => turn.read(),
+                (Next::Begin(seen), _) => turn.begin(seen),
+                (next, Some(run)) => turn.run(next, run),
+                (_, None) => {}
+            }
         }
     }
 }
@@ -54,21 +51,17 @@ impl Turn<'_, '_> {
         self.transitions.model.is(mutation)
     }
 
-    pub(crate) const fn row(&self) -> Option<Row> {
-        self.transitions.from.row
+    pub(crate) const fn state(&self) -> &State {
+        self.transitions.from
     }
 
-    pub(crate) const fn lease(&self) -> Lease {
-        Lease::Held(self.id)
-    }
-
-    pub(crate) const fn is_last_receive(&self) -> bool {
-        self.message.receives == self.transitions.model.max_receives
+    pub(crate) fn is_late(&self) -> bool {
+        self.state().targets[self.subscriber].late.is_some()
     }
 
     /// Does that, and is about to do `next` then.
-    pub(crate) fn go(&mut self, what: &'static str, next: Next, change: impl FnOnce(&mut State)) {
-        self.may((Kind::System, what), next, change);
+    pub(crate) fn go(&mut self, what: &'static str, next: Next) {
+        self.may((Kind::System, what), next, |_| {});
     }
 
     /// Does that, or has it happen, and is about to do `next` then.
@@ -78,167 +71,232 @@ impl Turn<'_, '_> {
         next: Next,
         change: impl FnOnce(&mut State),
     ) {
-        let (id, message) = (self.id, self.message);
-        let done = (kind, Actor::Worker(id), what);
-        self.transitions.add(done, Some(message), |to| {
-            *to.worker(id) = Some(Worker { message, next });
-            change(to);
-        });
-    }
-
-    /// Is done with its message.
-    fn leave(&mut self, (kind, what): (Kind, &'static str), change: impl FnOnce(&mut State)) {
-        let id = self.id;
-        let left = (kind, Actor::Worker(id), what);
-        self.transitions.add(left, Some(self.message), |to| {
-            *to.worker(id) = None;
-            change(to);
-        });
-    }
-
-    /// Its message becomes visible again, or SQS moves it to the dead-letter queue.
-    fn die(&mut self, next: Next) {
-        let (message, lease, is_last) = (self.message, self.lease(), self.is_last_receive());
-        let is_acknowledged = next == Next::Park && self.is(Mutation::AcknowledgedBeforeParked);
-        self.leave((Kind::Fault, "dies"), |to| {
-            if is_acknowledged {
-                // There is no message any more.
-            } else if is_last {
-                to.park(message.version);
-            } else {
-                to.queue.add(message);
-            }
-            for run in to.journal.iter_mut().flatten() {
-                if run.lease == lease {
-                    run.lease = Lease::OfTheDead;
+        let (id, subscriber) = (self.id, self.subscriber);
+        self.transitions.add((kind, Actor::Worker(id), what), |to| {
+            if let Some(worker) = to.worker(id) {
+                worker.next[subscriber] = next;
+                if matches!(next, Next::Nothing | Next::ReadRow | Next::Begin(_)) {
+                    worker.runs[subscriber] = None;
                 }
             }
+            change(to);
+            let has_left = to
+                .worker(id)
+                .is_some_and(|worker| worker.next == [Next::Nothing; 2]);
+            if has_left {
+                to.leave(id);
+            }
         });
     }
 
-    fn lose_lease(&mut self, next: Next) {
-        let record = self.record;
-        let stands_still = (Kind::Fault, "stands still until its lease has ended");
-        self.may(stands_still, next, |to| to.free(record));
+    /// Whether the worker may still make calls: its lease lasts.
+    pub(crate) fn may_call(&self) -> bool {
+        let id = self.id;
+        let lease = self.state().row.map(|row| row.lease);
+        let is_released =
+            lease == Some(Lease::RunOut(id)) && self.is(Mutation::ReleasesUnderTheOther);
+        is_released
+            || self.is(Mutation::CallsAfterTheLease)
+            || lease.is_some_and(|lease| lease == Lease::Held(id) || lease == Lease::Fenced(id))
     }
 
-    fn without_lease(&mut self, next: Next) {
-        let message = self.message;
-        match next {
-            Next::Read => self.read(),
-            Next::Begin(read) => self.begin(read),
-            Next::MarkFailed => {
-                let marked = self.marked_failed();
-                let next = after_marking(marked);
-                self.go("marks the row failed, if it may", next, |to| {
-                    to.row = marked.or(to.row);
-                });
-            }
-            Next::Park if self.is(Mutation::AcknowledgedBeforeParked) => {
-                self.leave((Kind::System, "parks"), |to| to.park(message.version));
-            }
-            Next::Park => self.go("parks", Next::Acknowledge, |to| to.park(message.version)),
-            Next::Acknowledge => self.leave((Kind::System, "acknowledges"), |_| {}),
-            // There is no further delivery: it would be dead, though nothing is wrong with it.
-            Next::Postpone if self.is_last_receive() => {
-                let copy = Message::new(message.version);
-                self.go("sends a fresh copy", Next::Acknowledge, |to| {
-                    to.queue.add(copy);
-                });
-            }
-            Next::Postpone => {
-                self.leave((Kind::System, "postpones"), |to| to.queue.add(message));
-            }
-            _ => {}
-        }
-    }
-
-    /// There is a row: it was written before its message was sent, and a tombstone stays.
-    fn read(&mut self) {
-        let Some(row) = self.row() else { return };
-        if row.version > self.message.version {
-            // The newer version is in the index itself.
-            self.go("reads that it is superseded", Next::Acknowledge, |_| {});
-        } else if row.status == Status::Synced {
-            self.go("reads that it is synced", Next::Acknowledge, |_| {});
-        } else if row.status == Status::Failed && self.is(Mutation::PutBackBeforeTheLease) {
-            self.put_back(row, Next::Read);
-        } else {
-            self.go("reads the row", Next::Begin(Effect::of(row)), |_| {});
-        }
-    }
-
-    /// Puts a row that is marked failed back into the index, unless it has changed.
-    pub(crate) fn put_back(&mut self, row: Row, next: Next) {
-        let status = Status::Unsynced;
-        self.go("puts the row back into the index", next, |to| {
-            to.row = Some(Row { status, ..row });
-        });
-    }
-
-    /// Begins the run, or takes it over. One that somebody else has begun is brought to its end with what it recorded.
-    fn begin(&mut self, read: Effect) {
-        let version = self.message.version;
-        let Some(run) = self.transitions.from.journal[self.record] else {
-            // Nobody has told the CMS anything yet, so that what was read without the lease is still true.
-            return self.intend("begins the run", version, read);
-        };
-        match (run.lease, run.phase) {
-            (Lease::Held(_) | Lease::OfTheDead, _) => {
-                self.go("finds a lease on the run", Next::Postpone, |_| {});
-            }
-            (Lease::Free, Phase::Ended) if self.is(Mutation::NotReadAgain) => {
-                self.intend("takes the ended run over", version, read);
-            }
-            (Lease::Free, Phase::Ended) => {
-                let phase = Phase::Begun;
-                self.hold("takes the ended run over", (version, phase), Next::Prepare);
-            }
-            (Lease::Free, _) if run.input != version && self.is(Mutation::OpenRunBegunAnew) => {
-                let phase = Phase::Begun;
-                self.hold("takes the run for itself", (version, phase), Next::Prepare);
-            }
-            (Lease::Free, phase) => {
-                let next = match phase {
-                    Phase::Invoking(_) => Next::Apply,
-                    Phase::Compensating(_) => Next::Compensate,
-                    Phase::Begun | Phase::Failed(_) | Phase::Ended => Next::Prepare,
-                };
-                self.hold("takes the open run over", (run.input, phase), next);
-            }
-        }
-    }
-
-    /// Writes the run's record, and keeps or takes its lease.
-    pub(crate) fn hold(
+    /// Writes the subscriber's part of the row, on condition that the fence is as this worker has left it.
+    pub(crate) fn write(
         &mut self,
         what: &'static str,
-        (input, phase): (Version, Phase),
         next: Next,
+        key: Option<Key>,
+        change: impl FnOnce(&mut Row, &mut Sync),
     ) {
-        let (record, lease) = (self.record, self.lease());
-        self.go(what, next, |to| {
-            to.journal[record] = Some(Run {
-                input,
-                phase,
-                lease,
-            });
+        let (id, subscriber) = (self.id, self.subscriber);
+        let Some(row) = self.state().row else {
+            return self.go("finds the row gone", Next::Nothing);
+        };
+        let is_holder = row.lease == Lease::Held(id) || row.lease == Lease::RunOut(id);
+        if !is_holder && !self.is(Mutation::WriteWithoutFence) {
+            return self.go("finds that the fence has moved", Next::Nothing);
+        }
+        self.may((Kind::System, what), next, |to| {
+            let Some(row) = &mut to.row else { return };
+            let mut sync = row.subscribers[subscriber];
+            change(row, &mut sync);
+            row.subscribers[subscriber] = sync;
+            let target = &mut to.targets[subscriber];
+            target.key = key.unwrap_or(target.key);
+            if let (Next::Call, Some(worker)) = (next, to.worker(id)) {
+                worker.runs[subscriber] = sync.run;
+            }
+            if !is_holder {
+                to.accident = Some(Accident::ForeignWrite);
+            }
+            to.move_fence(Some(id));
         });
     }
 
-    /// The row marked failed, if it may be: the version must be the event's. A newer one has been tried by nobody.
-    pub(crate) fn marked_failed(&self) -> Option<Row> {
-        let row = self.row()?;
-        let is_same = row.version == self.message.version;
-        let may_be = is_same || self.is(Mutation::FailedWhateverTheVersion);
-        (may_be && row.status != Status::Synced).then_some(Row {
-            status: Status::Failed,
-            ..row
-        })
+    /// Gives the lease back with the write that ends or suspends a run, unless the worker needs it for the other subscriber, or a
+    /// call that was not answered may still take effect.
+    pub(crate) fn released(&self, lease: Lease) -> Lease {
+        let is_quiet = !self.state().has_late()
+            || self.is(Mutation::ReleasesBeforeTheMargin)
+            || self.is(Mutation::EndsBeforeTheMargin);
+        if is_quiet && self.is_alone() {
+            Lease::Free
+        } else if is_quiet && self.is(Mutation::ReleasesUnderTheOther) {
+            // Others take it for free, and the run under way goes on.
+            Lease::RunOut(self.id)
+        } else {
+            lease
+        }
     }
-}
 
-/// What is superseded is nobody's concern.
-pub(crate) fn after_marking(marked: Option<Row>) -> Next {
-    marked.map_or(Next::Acknowledge, |_| Next::Park)
+    /// Whether the worker does nothing under the lease for the other subscriber.
+    const fn is_alone(&self) -> bool {
+        matches!(self.sibling, Next::Nothing | Next::ReadRow | Next::Begin(_))
+    }
+
+    fn read(&mut self) {
+        let Some(row) = self.state().row else {
+            return self.go("finds the row gone", Next::Nothing);
+        };
+        if !self.is_behind(row) {
+            return self.go("finds nothing to do", Next::Nothing);
+        }
+        if row.is_waiting(self.subscriber) {
+            return self.go("finds the run suspended", Next::Nothing);
+        }
+        if !self.is_available(row) {
+            return self.go("finds a lease", Next::Nothing);
+        }
+        let seen = Seen {
+            version: row.version,
+            change: row.change,
+            is_deleted: row.is_deleted,
+            is_outdated: false,
+        };
+        self.go("reads the row", Next::Begin(seen));
+    }
+
+    fn is_behind(&self, row: Row) -> bool {
+        if self.is(Mutation::BeginsMarked) {
+            return !row.has_reached(self.subscriber);
+        }
+        let is_marked = row.subscribers[self.subscriber].mark.is_some();
+        row.is_behind(self.subscriber) && !(is_marked && self.is(Mutation::MarkWithoutVersion))
+    }
+
+    fn is_available(&self, row: Row) -> bool {
+        let run = row.subscribers[self.subscriber].run;
+        let is_superseded = run.is_some_and(|run| run.version != row.version);
+        match row.lease {
+            // A second lease is none for what was begun under the first.
+            Lease::Free | Lease::RunOut(_) => {
+                self.is_alone() || self.is(Mutation::TakesTheLeaseAgain)
+            }
+            Lease::Held(id) if id == self.id => true,
+            _ => {
+                self.is(Mutation::LeaseIgnored)
+                    || (is_superseded && self.is(Mutation::SupersedesUnderALease))
+            }
+        }
+    }
+
+    /// Begins a run or resumes it, in one write, on condition that version and fence are as they were read:
+    ///
+    /// ```text
+    /// this worker:  reads version 1, no lease ─────────────► begins: refused
+    /// another one:      └──► reads the same ──► begins ──────┘
+    /// ```
+    fn begin(&mut self, seen: Seen) {
+        let Some(row) = self.state().row else {
+            return self.go("finds the row gone", Next::Nothing);
+        };
+        if seen.is_outdated && !self.is(Mutation::BeginsWithoutFence) {
+            return self.go("finds that the fence has moved", Next::Nothing);
+        }
+        if seen.version != row.version && !self.is(Mutation::BeginsWhateverTheVersion) {
+            return self.go("finds the row changed", Next::ReadRow);
+        }
+        let sync = row.subscribers[self.subscriber];
+        match sync.run {
+            Some(run) if run.version == seen.version => self.resume(run),
+            superseded => self.begin_run(seen, sync, superseded),
+        }
+    }
+
+    fn resume(&mut self, run: Run) {
+        let next = match run.phase {
+            Phase::Begun => Next::ReadTarget,
+            Phase::Invoking if self.is(Mutation::InputIsNotRecorded) => Next::ReadTarget,
+            Phase::Invoking | Phase::Undoing => Next::Call,
+        };
+        self.take_lease("resumes the run", next, run, |_| {});
+    }
+
+    /// A run of an older version is superseded. Where it may have acted, what the target holds is in doubt.
+    fn begin_run(&mut self, seen: Seen, sync: Sync, superseded: Option<Run>) {
+        let may_have_acted = superseded.is_some_and(|run| run.phase != Phase::Begun)
+            && !self.is(Mutation::SupersedesWithoutReading);
+        let is_in_doubt = sync.doubt || may_have_acted;
+        let subscriber = self.subscriber;
+        let run = Run {
+            version: seen.version,
+            phase: if is_in_doubt {
+                Phase::Begun
+            } else {
+                Phase::Invoking
+            },
+            from: if is_in_doubt { None } else { sync.holds },
+            to: (!seen.is_deleted).then_some(seen.change),
+            is_waiting: false,
+            change: seen.change,
+            before: if is_in_doubt {
+                None
+            } else {
+                self.state().targets[subscriber].holds
+            },
+        };
+        let next = if is_in_doubt {
+            Next::ReadTarget
+        } else if run.to.is_none() && run.from.is_none() && self.is(Mutation::DeletionTrustsTheRow)
+        {
+            Next::EndDone
+        } else {
+            Next::Call
+        };
+        let forgets_doubt = self.is(Mutation::DoubtEndsWithTheBegin);
+        self.take_lease("begins a run", next, run, |to| {
+            let Some(row) = &mut to.row else { return };
+            row.subscribers[subscriber].doubt = is_in_doubt && !forgets_doubt;
+            to.targets[subscriber].key = Key::Unused;
+        });
+    }
+
+    fn take_lease(
+        &mut self,
+        what: &'static str,
+        next: Next,
+        run: Run,
+        change: impl FnOnce(&mut State),
+    ) {
+        let (id, subscriber) = (self.id, self.subscriber);
+        let records = !self.is(Mutation::IntentIsNotRecorded);
+        let takes_out = self.is(Mutation::BeginTakesOutOfDue);
+        self.may((Kind::System, what), next, |to| {
+            if let Some(worker) = to.worker(id) {
+                worker.runs[subscriber] = Some(run);
+            }
+            if let Some(row) = &mut to.row {
+                row.lease = Lease::Held(id);
+                if takes_out {
+                    row.due = Due::Out;
+                }
+                let version = row.version;
+                let sync = &mut row.subscribers[subscriber];
+                sync.run = Some(run).filter(|_| records);
+                sync.mark = sync.mark.filter(|mark| mark.version == version);
+            }
+            to.move_fence(Some(id));
+            change(to);
+        });
+    }
 }

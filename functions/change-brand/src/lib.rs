@@ -4,7 +4,10 @@
 //! client that wants to change only what it has seen sends the entity tag of that as `If-Match`.
 
 use admin_api::{ApiError, BrandRequest, Deadline};
-use brand::{Brand, BrandEvents, BrandId, BrandStore, Changed, Timestamp};
+use brand::{
+    Brand, BrandEvents, BrandId, BrandWriter, Changed, SUBSCRIBERS, SyncStore, TakeUp, Timestamp,
+    take_up,
+};
 use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{Method, header},
@@ -21,7 +24,7 @@ pub struct ChangeBrand<S, E> {
     events: E,
 }
 
-impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
+impl<S: BrandWriter + SyncStore, E: BrandEvents> ChangeBrand<S, E> {
     /// The handler on those.
     pub const fn new(brands: S, events: E) -> Self {
         Self { brands, events }
@@ -55,7 +58,9 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
                 admin_api::announce(&self.events, &brand, &deadline, &trace, metrics).await;
                 admin_api::brand(&brand)
             }
-            Changed::Missing | Changed::Deleted(_) => Err(ApiError::no_such_brand(&id.to_string())),
+            Changed::Missing | Changed::Deleted { .. } => {
+                Err(ApiError::no_such_brand(&id.to_string()))
+            }
             Changed::Conflict(brand) => Err(has_changed(&brand)),
         }
     }
@@ -73,8 +78,20 @@ impl<S: BrandStore, E: BrandEvents> ChangeBrand<S, E> {
                 info!(brand.id = %brand.id, version = brand.version, "brand deleted");
                 brand
             }
-            // A client that is in doubt repeats its request, and is told that it is done.
-            Changed::Deleted(brand) => brand,
+            // A client that repeats its request gets the same answer. If the CMS has refused the deletion, it is tried again.
+            Changed::Deleted {
+                brand,
+                needs_attention: true,
+            } => {
+                let token = BrandId::new(Timestamp::now()).to_string();
+                let names = (id, TakeUp::Marked);
+                let taken_up = take_up(&self.brands, names, SUBSCRIBERS, &token, Timestamp::now());
+                admin_api::in_time(&deadline, taken_up).await?;
+                metrics.add("taken_up");
+                info!(brand.id = %brand.id, "deletion taken up again");
+                brand
+            }
+            Changed::Deleted { brand, .. } => brand,
             Changed::Missing => return Err(ApiError::no_such_brand(&id.to_string())),
             Changed::Conflict(brand) => return Err(has_changed(&brand)),
         };

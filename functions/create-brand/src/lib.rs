@@ -1,12 +1,12 @@
 //! POST /admin/brands: stores a brand and announces it, with one request each.
 //!
-//! The brand is acknowledged once it is stored. That it is still to be synced is part of its row, so an announcement that
-//! fails is made up for later, and never fails the request. A client that is in doubt whether its request was carried out
-//! repeats it under the same `Idempotency-Key`, and gets the brand of the first.
+//! The brand is acknowledged once it is stored. Its row is due a minute later, so an announcement that fails never fails the
+//! request: the sweep makes up for it. A client that does not know whether its request was carried out repeats it under the
+//! same `Idempotency-Key`, and gets the first one's brand.
 
 use admin_api::{ApiError, BrandRequest, Deadline};
 use auth::Actor;
-use brand::{Brand, BrandEvents, BrandStore, Created, IdempotencyKey, Timestamp};
+use brand::{Brand, BrandEvents, BrandWriter, Created, IdempotencyKey, Timestamp};
 use lambda_http::{Body, Request, Response, tracing};
 use telemetry::Metrics;
 use tracing::{error, info};
@@ -18,7 +18,7 @@ pub struct CreateBrand<S, E> {
     events: E,
 }
 
-impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
+impl<S: BrandWriter, E: BrandEvents> CreateBrand<S, E> {
     /// The handler on those.
     pub const fn new(brands: S, events: E) -> Self {
         Self { brands, events }
@@ -42,7 +42,7 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
         let deadline = Deadline::of(request);
         let brand = Brand::new(name, Timestamp::now());
         let brand = match &key {
-            Some(key) => brand.under(key),
+            Some(key) => brand.with_idempotency_key(key),
             None => brand,
         };
         let brand = match self.store(brand, &deadline).await? {
@@ -67,7 +67,7 @@ impl<S: BrandStore, E: BrandEvents> CreateBrand<S, E> {
                 return Err(ApiError::Unknown);
             }
         };
-        // Whoever made the first request may have died before this.
+        // A repetition announces the brand again: the first request may have died before this.
         let trace = admin_api::trace(request);
         admin_api::announce(&self.events, &brand, &deadline, &trace, metrics).await;
         admin_api::brand(&brand)

@@ -1,6 +1,6 @@
 //! The Lambda function `create-brand`: configuration, clients, wiring.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use admin_api::{ErrorResponses, Traced};
 use auth::{Authenticate, Tokens};
@@ -10,10 +10,11 @@ use create_brand::CreateBrand;
 use lambda_http::{Error, Request, run};
 use tower::{ServiceBuilder, service_fn};
 
-/// What the function is told by its environment.
+/// Configuration, read from environment variables.
 struct Config {
     brands_table: String,
     brand_events_queue_url: String,
+    notify_after: Duration,
     auth_secret_id: String,
 }
 
@@ -23,6 +24,9 @@ impl Config {
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
             brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
+            notify_after: Duration::from_secs(
+                env.parse("NOTIFY_AFTER_SECONDS").unwrap_or_default(),
+            ),
             auth_secret_id: env.text("AUTH_SECRET_ID"),
         };
         env.finish(config)
@@ -40,7 +44,8 @@ async fn main() -> Result<(), Error> {
         config::fetch_secret(&sdk, &config.auth_secret_id),
     );
     let tokens = Tokens::signed_with(&secret?)?;
-    let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
+    let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table)
+        .with_notify_after(config.notify_after);
     let events = SqsBrandEvents::new(sqs, config.brand_events_queue_url);
     let create_brand = Arc::new(CreateBrand::new(brands, events));
     let service = ServiceBuilder::new()

@@ -103,6 +103,7 @@ impl<B: BrandReader> QueryBrands<B> {
                     .await;
                 let page = page.map_err(unreadable)?;
                 metrics.add("listed");
+                note_unreadable(&page.unreadable, metrics);
                 admin_api::json(&NumberedList {
                     brands: show(&page.brands),
                     count: page.count,
@@ -117,6 +118,7 @@ impl<B: BrandReader> QueryBrands<B> {
                     .await;
                 let page = page.map_err(unreadable)?;
                 metrics.add("followed");
+                note_unreadable(&page.unreadable, metrics);
                 admin_api::json(&FollowedList {
                     brands: show(&page.brands),
                     limit,
@@ -124,6 +126,17 @@ impl<B: BrandReader> QueryBrands<B> {
                 })
             }
         }
+    }
+}
+
+/// Rows that a list leaves out are counted, for an alarm.
+fn note_unreadable(ids: &[String], metrics: &mut Metrics) {
+    metrics.add_many("unreadable", ids.len());
+    for id in ids {
+        error!(
+            brand.id = id,
+            "a row cannot be read; the list leaves it out"
+        );
     }
 }
 

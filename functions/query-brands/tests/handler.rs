@@ -7,14 +7,16 @@
 )]
 
 use std::{
+    env,
     future::pending,
+    process::Command,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use auth::{Actor, Authenticate, Identity, Tokens};
 use brand::{
-    Brand, BrandId, BrandName, BrandReader, BrandStore, CountedPage, Direction, MemoryBrandStore,
+    Brand, BrandId, BrandName, BrandReader, BrandWriter, CountedPage, Direction, MemoryBrandStore,
     NextPage, Order, Position, Search, StoreError, Timestamp,
 };
 use config::Secret;
@@ -68,6 +70,45 @@ impl BrandReader for Faulty {
         _: u16,
     ) -> Result<NextPage, StoreError> {
         self.answer().await
+    }
+}
+
+/// A store whose lists have a row that cannot be read.
+struct Damaged(MemoryBrandStore);
+
+impl Damaged {
+    fn unreadable() -> Vec<String> {
+        vec!["damaged".to_owned()]
+    }
+}
+
+impl BrandReader for Damaged {
+    async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
+        self.0.retrieve(id).await
+    }
+
+    async fn list_and_count(
+        &self,
+        search: &Search,
+        order: Order,
+        offset: u32,
+        limit: u16,
+    ) -> Result<CountedPage, StoreError> {
+        let page = self.0.list_and_count(search, order, offset, limit).await?;
+        let unreadable = Self::unreadable();
+        Ok(CountedPage { unreadable, ..page })
+    }
+
+    async fn list_after(
+        &self,
+        search: &Search,
+        direction: Direction,
+        after: Option<Position>,
+        limit: u16,
+    ) -> Result<NextPage, StoreError> {
+        let page = self.0.list_after(search, direction, after, limit).await?;
+        let unreadable = Self::unreadable();
+        Ok(NextPage { unreadable, ..page })
     }
 }
 
@@ -302,6 +343,46 @@ async fn a_cursor_is_taken_only_where_it_belongs() {
         let message = message(&query).await;
         assert!(message.contains(expected), "{query}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_list_by_number_leaves_out_a_row_that_cannot_be_read() {
+    let (store, brands) = some(2).await;
+    let (status, body) = answer(Damaged(store), list("fields=name")).await;
+    let shown = |brand: &Brand| json!({ "id": brand.id, "name": brand.name });
+    let expected = json!({
+        "brands": [shown(&brands[0]), shown(&brands[1])],
+        "count": 2,
+        "limit": 20,
+        "offset": 0,
+    });
+    assert_eq!((status, body), (StatusCode::OK, expected));
+}
+
+#[tokio::test]
+async fn a_list_by_cursor_leaves_out_a_row_that_cannot_be_read() {
+    let (store, brands) = some(1).await;
+    let (status, body) = answer(Damaged(store), list("after=&fields=name")).await;
+    let shown = json!({ "id": brands[0].id, "name": brands[0].name });
+    let expected = json!({ "brands": [shown], "limit": 20, "next": null });
+    assert_eq!((status, body), (StatusCode::OK, expected));
+}
+
+/// Metrics go to standard output, so the two tests above are run once more, in a process of their own.
+#[test]
+fn each_row_that_a_list_leaves_out_is_counted() {
+    let mut tests = Command::new(env::current_exe().unwrap());
+    let output = tests.args(["leaves_out_a_row", "--nocapture"]).output();
+    let output = String::from_utf8(output.unwrap().stdout).unwrap();
+    let metrics = output
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.get(line.find('{')?..)?).ok());
+    let mut counted: Vec<Value> = metrics
+        .map(|line| json!([line["listed"], line["followed"], line["unreadable"]]))
+        .collect();
+    counted.sort_by_key(ToString::to_string);
+    let expected = [json!([1, null, 1]), json!([null, 1, 1])];
+    assert_eq!(counted, expected, "{output}");
 }
 
 #[tokio::test]

@@ -1,17 +1,20 @@
 //! The Lambda function `republish-brands`: configuration, clients, wiring.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
+use circuit::{CircuitBreaker, CircuitConfig, DynamoDbCircuitStore};
 use config::{ConfigError, Env};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use republish_brands::{Limits, RepublishBrands};
 use serde_json::Value;
 use telemetry::Trace;
+use workflow::SystemEnvironment;
 
-/// What the function is told by its environment.
+/// Configuration, read from environment variables.
 struct Config {
     brands_table: String,
+    circuits_table: String,
     brand_events_queue_url: String,
     limits: Limits,
 }
@@ -21,10 +24,13 @@ impl Config {
         let mut env = Env::of_process();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
+            circuits_table: env.text("CIRCUITS_TABLE"),
             brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
             limits: Limits {
-                age: Duration::from_secs(env.parse("REPUBLISH_AFTER_SECONDS").unwrap_or_default()),
-                brands: env.parse("REPUBLISH_LIMIT").unwrap_or_default(),
+                first_wait: Duration::from_secs(
+                    env.parse("REPUBLISH_AFTER_SECONDS").unwrap_or_default(),
+                ),
+                rows: env.parse("REPUBLISH_LIMIT").unwrap_or_default(),
             },
         };
         env.finish(config)
@@ -36,12 +42,24 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    // Mostly there is nothing to announce, and then it needs no connection to SQS.
+    // Mostly there is nothing to send, and then it needs no connection to SQS.
     let sqs = async { aws_sdk_sqs::Client::new(sdk.config()) };
     let (dynamodb, sqs) = tokio::join!(sdk.dynamodb(), sqs);
+    let circuits = DynamoDbCircuitStore::new(dynamodb.clone(), config.circuits_table);
+    let circuit = CircuitBreaker::new(
+        Arc::new(circuits),
+        brand::CMS_SUBSCRIBER,
+        CircuitConfig::default(),
+    );
     let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
     let events = SqsBrandEvents::new(sqs, config.brand_events_queue_url);
-    let republish_brands = RepublishBrands::new(brands, events, config.limits);
+    let republish_brands = RepublishBrands::new(
+        brands,
+        events,
+        circuit,
+        Arc::new(SystemEnvironment),
+        config.limits,
+    );
     let handle = async |event: LambdaEvent<Value>| {
         let deadline = aws::deadline(event.context.deadline);
         let trace = Trace::of_request(None, event.context.xray_trace_id.as_deref());

@@ -1,23 +1,23 @@
-//! Consumes the brand events: finds each event's subscribers and runs them.
+//! Consumes the brand events: a message says "look at this row", and the row says what there is to do.
 //!
-//! One message is one piece of work: it is parsed, run, and acknowledged, postponed or parked by itself, whatever
-//! becomes of the others of its batch.
+//! So every message is acknowledged, also where DynamoDB or the CMS is away: the row stays due, and the sweep sends a reminder.
+//! The exceptions are a message that is not one of ours, which is parked with its reason, and a panic, which is left to SQS.
 
-mod app;
-mod batch;
+mod cms_subscriber;
 mod event;
-mod messages;
+mod handler;
+mod parking;
 mod received;
 mod record;
-mod subscribers;
-mod verdict;
+mod subscriber;
 mod workflow;
 
-pub use app::App;
-pub use batch::SyncBrand;
-pub use event::{Event, MAX_EVENT, Poison};
-pub use messages::{Messages, MessagesError, SqsMessages};
-pub use subscribers::{Failure, SUBSCRIPTIONS, Subscriber, Subscription};
+pub use cms_subscriber::{CmsSubscriber, CmsTarget};
+pub use event::{Hint, MAX_EVENT, Poison};
+pub use handler::{Config, SyncBrand};
+pub use parking::{Parking, ParkingError};
+pub use record::Record;
+pub use subscriber::{Subscriber, Work};
 pub use workflow::{
-    MarkBrandSynced, RetrieveBrand, SyncBrandToCms, SyncBrandToCmsWorkflow, run_id,
+    CmsChange, ReadCms, RetrieveBrand, SyncBrandToCms, SyncBrandToCmsWorkflow, SyncContext,
 };

@@ -4,26 +4,28 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
 use brand::DynamoDbBrandStore;
+use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::{AnyCms, ApiKey, CmsConfig, CmsUrl, Faults};
 use config::{ConfigError, Env};
-use journal::DynamoDbJournal;
+use dead_letters::DeadLetterQueue;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use sync_brand::{App, SqsMessages, SyncBrand};
-use workflow::Engine;
+use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
+use workflow::{Engine, EngineConfig, MemoryJournal, ResumePolicy, SystemEnvironment};
 
 /// How long one request to the CMS may take.
 const CMS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the function is told by its environment.
+/// Configuration, read from environment variables.
 struct Config {
     brands_table: String,
-    workflow_executions_table: String,
-    brand_events_queue_url: String,
+    circuits_table: String,
     brand_events_dlq_url: String,
-    brand_events_max_receives: u32,
     cms_url: CmsUrl,
     cms_api_key_secret_id: String,
     cms_stub_faults: Faults,
+    resume: ResumePolicy,
+    time_budget: Duration,
+    circuit: CircuitConfig,
 }
 
 impl Config {
@@ -34,15 +36,31 @@ impl Config {
             env.problem("CMS_STUB_FAULTS", error);
             Faults::default()
         });
+        let mut seconds = |name| Duration::from_secs(env.parse(name).unwrap_or_default());
+        let resume = ResumePolicy {
+            first: seconds("SYNC_RETRY_FIRST_SECONDS"),
+            cap: seconds("SYNC_RETRY_MAX_SECONDS"),
+        };
+        let (probe_first, probe_max) = (
+            seconds("CIRCUIT_PROBE_FIRST_SECONDS"),
+            seconds("CIRCUIT_PROBE_MAX_SECONDS"),
+        );
+        let circuit = CircuitConfig {
+            failures: env.parse("CIRCUIT_FAILURES").unwrap_or_default(),
+            probe_first,
+            probe_max,
+        };
+        let hours = env.parse("SYNC_GIVE_UP_AFTER_HOURS").unwrap_or_default();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
-            workflow_executions_table: env.text("WORKFLOW_EXECUTIONS_TABLE"),
-            brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
+            circuits_table: env.text("CIRCUITS_TABLE"),
             brand_events_dlq_url: env.text("BRAND_EVENTS_DLQ_URL"),
-            brand_events_max_receives: env.parse("BRAND_EVENTS_MAX_RECEIVES").unwrap_or_default(),
             cms_url: env.parse("CMS_URL").unwrap_or(CmsUrl::Stub),
             cms_api_key_secret_id: env.text("CMS_API_KEY_SECRET_ID"),
             cms_stub_faults,
+            resume,
+            time_budget: Duration::from_hours(hours),
+            circuit,
         };
         env.finish(config)
     }
@@ -59,7 +77,7 @@ async fn main() -> Result<(), Error> {
         sdk.dynamodb(),
         api_key(&sdk, &config.cms_api_key_secret_id),
         transport,
-        // It needs no connection yet: it is for what fails.
+        // It needs no connection yet: it is for poison.
         async { aws_sdk_sqs::Client::new(sdk.config()) },
     );
     let config_of_cms = CmsConfig {
@@ -69,16 +87,32 @@ async fn main() -> Result<(), Error> {
         faults: config.cms_stub_faults,
     };
     let cms = AnyCms::over(transport?, config_of_cms)?;
-    let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
-    let journal = DynamoDbJournal::new(dynamodb, config.workflow_executions_table);
-    let (queue, parked) = (config.brand_events_queue_url, config.brand_events_dlq_url);
-    let messages = SqsMessages::new(sqs, queue, parked);
-    let engine = Engine::new(Arc::new(journal));
+    let (environment, record) = (Arc::new(SystemEnvironment), Arc::new(Record::default()));
+    let circuits = Arc::new(DynamoDbCircuitStore::new(
+        dynamodb.clone(),
+        config.circuits_table,
+    ));
+    let breaker = CircuitBreaker::new(circuits, brand::CMS_SUBSCRIBER, config.circuit);
+    let target = CmsTarget::new(
+        cms,
+        CircuitGate::new(breaker),
+        environment.clone(),
+        record.clone(),
+        CMS_TIMEOUT,
+    );
+    // Each row brings a journal of its own.
+    let engine = Engine::new(Arc::new(MemoryJournal::default())).with_config(EngineConfig {
+        resume: config.resume,
+        time_budget: config.time_budget,
+        ..EngineConfig::default()
+    });
     let sync_brand = SyncBrand::new(
+        DynamoDbBrandStore::new(dynamodb, config.brands_table),
+        DeadLetterQueue::new(sqs, config.brand_events_dlq_url),
+        vec![Arc::new(CmsSubscriber::new(Arc::new(target)))],
         engine,
-        App::new(brands, cms),
-        messages,
-        config.brand_events_max_receives,
+        environment,
+        record,
     );
     let handle = async |event: LambdaEvent<SqsEvent>| {
         let deadline = aws::deadline(event.context.deadline);

@@ -1,4 +1,4 @@
-//! What is counted and measured while a batch is worked on: runs, attempts, requests to the CMS.
+//! Metrics of a batch: runs, attempts, requests to the CMS.
 
 use std::{
     mem,
@@ -9,14 +9,19 @@ use std::{
 use telemetry::Metrics;
 use workflow::{Observer, RunEvent, RunState};
 
-/// The record of one batch, by all that work on it. It is an invocation's, as Lambda gives a process one at a time.
+/// The metrics of one batch, written by all tasks that work on it. Lambda gives a process one batch at a time.
 #[derive(Debug, Default)]
-pub(crate) struct Record(Mutex<Metrics>);
+pub struct Record(Mutex<Metrics>);
 
 impl Record {
-    /// What was recorded since it was taken before.
+    /// Takes what has been recorded.
     pub(crate) fn take(&self) -> Metrics {
         self.with(mem::take)
+    }
+
+    /// Counts one.
+    pub(crate) fn add(&self, name: &'static str) {
+        self.with(|metrics| metrics.add(name));
     }
 
     /// Begins to measure a request to the CMS.
@@ -33,7 +38,7 @@ impl Record {
     }
 }
 
-/// A request to the CMS that is under way. It is recorded at its end, also where nobody waits for the answer any more.
+/// A request to the CMS that is under way. Recorded when it ends, also where its future is dropped.
 #[must_use]
 pub(crate) struct Asking<'a> {
     record: &'a Record,
@@ -59,6 +64,7 @@ impl Observer for Record {
                 metrics.add("step_attempts");
                 metrics.took("step_latency", *took);
             }
+            RunEvent::Ended { paused: true, .. } => metrics.add("runs_paused"),
             RunEvent::Ended { state, .. } => metrics.add(match state {
                 RunState::Done => "runs_done",
                 RunState::Reverted => "runs_reverted",
@@ -74,7 +80,7 @@ impl Observer for Record {
 mod tests {
     use std::time::Duration;
 
-    use workflow::{AttemptEnd, Observer, Phase, RunEvent, RunState};
+    use workflow::{AttemptOutcome, Observer, Phase, RunEvent, RunState};
 
     use super::Record;
 
@@ -82,12 +88,12 @@ mod tests {
     fn what_happens_is_recorded_until_it_is_taken() {
         let record = Record::default();
         let workflow = "sync-brand-to-cms";
-        for ended in [AttemptEnd::FailedTransiently, AttemptEnd::Succeeded] {
+        for outcome in [AttemptOutcome::TransientFailure, AttemptOutcome::Success] {
             record.observe(&RunEvent::Attempt {
                 workflow,
                 step: "sync-brand-to-cms",
                 during: Phase::Invoke,
-                ended,
+                outcome,
                 took: Duration::from_millis(2),
             });
         }
@@ -96,10 +102,21 @@ mod tests {
             RunState::Reverted,
             RunState::Failed,
             RunState::Invoking,
-            RunState::WaitingToCompensate,
+            RunState::Compensating,
         ] {
-            record.observe(&RunEvent::Ended { workflow, state });
+            record.observe(&RunEvent::Ended {
+                workflow,
+                state,
+                suspended: !state.is_over(),
+                paused: false,
+            });
         }
+        record.observe(&RunEvent::Ended {
+            workflow,
+            state: RunState::Invoking,
+            suspended: false,
+            paused: true,
+        });
         record.ask_cms().answered = true;
         drop(record.ask_cms());
 
@@ -110,11 +127,12 @@ mod tests {
             "runs_reverted",
             "runs_failed",
             "runs_suspended",
+            "runs_paused",
             "cms_requests",
             "cms_errors",
         ];
         let counts = counts.map(|name| metrics.get(name));
-        assert_eq!(counts, [2, 1, 1, 1, 2, 2, 1]);
+        assert_eq!(counts, [2, 1, 1, 1, 2, 1, 2, 1]);
         assert_eq!(metrics.values("step_latency"), [2.0, 2.0]);
         assert_eq!(metrics.values("cms_latency").len(), 2);
         assert_eq!(record.take().get("step_attempts"), 0);

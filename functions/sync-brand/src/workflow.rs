@@ -1,207 +1,198 @@
-//! The workflow `sync-brand-to-cms`: retrieve the brand, bring the CMS to what it is, mark it as synced.
+//! The workflow `sync-brand-to-cms`: read the brand, bring the CMS to what it is; if the CMS refuses, bring it back.
 
-use brand::{Brand, BrandId, BrandName, BrandStore, BrandVersion, SyncFailure, Timestamp};
-use cms::{Cms, CmsBrand, CmsError};
-use dead_letters::FailureKind;
+use std::sync::Arc;
+
+use brand::{Brand, BrandId};
+use circuit::ProbeToken;
+use cms::{Cms, CmsBrand};
+use journal::{Projection, SyncInput};
+use serde::{Deserialize, Serialize};
 use workflow::{
-    Call, Effect, Flow, GivenUp, Query, RunId, RunState, Step, StepError, StepResponse, StepResult,
-    Steps, Workflow,
+    Call, Flow, Json, Query, Run, Step, StepError, StepResponse, StepResult, Steps, Workflow,
 };
 
-use crate::App;
+use crate::CmsTarget;
 
-/// The id of the run that syncs a brand: every event about it finds the same run, so that the versions of a brand are
-/// synced one after the other.
-#[must_use]
-pub fn run_id(brand: BrandId) -> RunId {
-    RunId::new(format!("sync-brand-to-cms:{brand}"))
+/// What a run of the workflow works on: one row, and the CMS.
+pub struct SyncContext<C> {
+    pub(crate) target: Arc<CmsTarget<C>>,
+    /// The brand, as it was read at the beginning of this visit to its row.
+    pub(crate) brand: Brand,
+    /// The name under which the CMS is known to hold it.
+    pub(crate) holds: Option<String>,
+    /// The probe's token, if this run is a probe.
+    pub(crate) probe: Option<ProbeToken>,
 }
 
 /// The workflow.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SyncBrandToCmsWorkflow;
 
-impl<S, C> Workflow<App<S, C>> for SyncBrandToCmsWorkflow
-where
-    S: BrandStore + 'static,
-    C: Cms + 'static,
-{
+impl<C: Cms + 'static> Workflow<SyncContext<C>> for SyncBrandToCmsWorkflow {
     const NAME: &'static str = "sync-brand-to-cms";
-    const SERIAL: bool = true;
-    type Input = BrandVersion;
+    type Input = SyncInput;
     type Output = ();
 
-    fn steps(&self) -> Steps<App<S, C>> {
+    fn steps(&self) -> Steps<SyncContext<C>> {
         Steps::new().with(SyncBrandToCms)
     }
 
-    fn given_up(
+    async fn run(
         &self,
-        app: &App<S, C>,
-        brand: &BrandVersion,
-        given_up: &GivenUp<'_>,
-    ) -> Option<S::Write> {
-        let kind = match given_up.state {
-            RunState::Failed => FailureKind::Failed,
-            _ => FailureKind::Reverted,
+        flow: &Flow<'_, SyncContext<C>>,
+        input: &SyncInput,
+    ) -> Result<(), StepError> {
+        let (brand, held) = flow.read(&RetrieveBrand, &input.version).await?;
+        let from = if input.in_doubt {
+            flow.read(&ReadCms, &brand.id).await?
+        } else {
+            held
         };
-        let since = Timestamp::from_millis(given_up.at.as_millis());
-        let failure = SyncFailure::new(kind.as_str(), &given_up.cause.to_string(), since);
-        Some(app.brands.give_up_sync(*brand, &failure))
-    }
-
-    fn taken_up(&self, app: &App<S, C>, brand: &BrandVersion) -> Option<S::Write> {
-        Some(app.brands.take_up_sync(*brand, Timestamp::now()))
-    }
-
-    async fn run(&self, flow: &Flow<'_, App<S, C>>, event: &BrandVersion) -> Result<(), StepError> {
-        let brand = flow.query(&RetrieveBrand, &event.id).await?;
-        // Only the end of this very run marks that version as synced; a later one is announced by itself.
-        if brand.version > event.version || brand.synced_at.is_some() {
-            return flow.already_done();
-        }
-        if brand.version < event.version {
-            // The table was restored to a time before the event.
-            let error = format!("version {} of the brand is not there", event.version);
-            return Err(StepError::permanent(error));
-        }
-        if brand.sync_failure.is_some() {
-            flow.alongside(flow.app().brands.take_up_sync(*event, Timestamp::now()));
-        }
-        flow.step(&SyncBrandToCms, &brand).await?;
-        flow.step(&MarkBrandSynced, &brand).await
+        let to = brand.deleted_at.is_none().then(|| brand.name.to_string());
+        let id = brand.id;
+        flow.step(&SyncBrandToCms, &CmsChange { id, from, to })
+            .await
     }
 }
 
-/// Reads the brand. That it is missing is an error which no repetition cures.
+/// Reads the brand, and what the CMS is known to hold of it. A missing version is a permanent error.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RetrieveBrand;
 
-impl<S: BrandStore, C: Cms> Query<App<S, C>> for RetrieveBrand {
+impl<C: Cms + 'static> Query<SyncContext<C>> for RetrieveBrand {
     const NAME: &'static str = "retrieve-brand";
-    type Input = BrandId;
-    type Output = Brand;
+    type Input = u32;
+    type Output = (Brand, Option<String>);
 
-    async fn fetch(&self, app: &App<S, C>, id: &BrandId) -> Result<Brand, StepError> {
-        let brand = app.brands.get(*id).await.map_err(|error| {
-            let error_of = if error.is_transient() {
-                StepError::transient
-            } else {
-                StepError::permanent
-            };
-            error_of("the brand could not be read").with_source(error)
-        })?;
-        brand.ok_or_else(|| StepError::permanent(format!("brand with id {id} was not found")))
+    async fn fetch(
+        &self,
+        context: &SyncContext<C>,
+        version: &u32,
+    ) -> Result<Self::Output, StepError> {
+        let brand = &context.brand;
+        if brand.version == *version {
+            Ok((brand.clone(), context.holds.clone()))
+        } else {
+            let error = format!("version {version} of brand {} was not found", brand.id);
+            Err(StepError::permanent(error))
+        }
     }
 }
 
-/// Brings the brand in the CMS from what it was to what it is to be: creates, updates or deletes it there. Its
-/// compensation brings it back: deletes, restores or creates it again.
+/// Asks the CMS what it holds: the name; none where it does not hold the brand.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadCms;
+
+impl<C: Cms + 'static> Query<SyncContext<C>> for ReadCms {
+    const NAME: &'static str = "read-cms";
+    type Input = BrandId;
+    type Output = Option<String>;
+
+    async fn fetch(
+        &self,
+        context: &SyncContext<C>,
+        id: &BrandId,
+    ) -> Result<Option<String>, StepError> {
+        let id = id.to_string();
+        let read = context.target.cms().get_brand(&id);
+        let found = context.call(&id, read).await?;
+        Ok(found.map(|brand| brand.name))
+    }
+}
+
+/// What [`SyncBrandToCms`] changes in the CMS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CmsChange {
+    /// The brand.
+    pub id: BrandId,
+    /// The name that the CMS holds before; none where it does not hold the brand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The name that it holds afterwards; none where the brand goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// Brings the brand in the CMS to what it is here: creates, updates or deletes it. Its compensation brings it back to what the
+/// CMS held before.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SyncBrandToCms;
 
-impl<S, C> Step<App<S, C>> for SyncBrandToCms
-where
-    S: BrandStore + 'static,
-    C: Cms + 'static,
-{
+impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
     const NAME: &'static str = "sync-brand-to-cms";
-    type Input = Brand;
+    type Input = CmsChange;
     type Output = ();
     type Undo = ();
 
     async fn invoke(
         &self,
-        app: &App<S, C>,
-        brand: &Brand,
+        context: &SyncContext<C>,
+        change: &CmsChange,
         call: &Call,
-    ) -> StepResult<Self, App<S, C>> {
-        let key = &call.idempotency_key;
-        let done = match brand.wanted_in_cms() {
-            // A first version is new to the CMS as well; of a later one it may know whatever became of those before.
-            Some(name) if brand.version == Brand::FIRST_VERSION => {
-                app.measured(app.cms.create_brand(&in_cms(brand, name), key))
-                    .await
-            }
-            Some(name) => {
-                app.measured(app.cms.update_brand(&in_cms(brand, name), key))
-                    .await
-            }
-            None => {
-                app.measured(app.cms.delete_brand(&brand.id.to_string(), key))
-                    .await
-            }
-        };
-        done.map_err(|error| step_error("the brand could not be synced to the CMS", error))?;
+    ) -> StepResult<Self, SyncContext<C>> {
+        let (id, from, to) = (change.id, change.from.as_deref(), change.to.as_deref());
+        context.bring(id, (from, to), &call.idempotency_key).await?;
         Ok(StepResponse::new(()))
     }
 
-    /// The brand has the same id there and here, and tells what the CMS held before: so the input is all that is needed,
-    /// also where the outcome is unknown.
+    /// The input says what the CMS held before, so that is all it takes, also where the outcome is unknown.
     async fn compensate(
         &self,
-        app: &App<S, C>,
-        brand: &Brand,
+        context: &SyncContext<C>,
+        change: &CmsChange,
         _: Option<&()>,
         call: &Call,
     ) -> Result<(), StepError> {
-        let key = &call.idempotency_key;
-        let undone = match &brand.in_cms {
-            Some(before) => {
-                app.measured(app.cms.update_brand(&in_cms(brand, before), key))
-                    .await
-            }
-            None => {
-                app.measured(app.cms.delete_brand(&brand.id.to_string(), key))
-                    .await
-            }
-        };
-        undone.map_err(|error| step_error("the brand could not be restored in the CMS", error))
+        let (id, from, to) = (change.id, change.to.as_deref(), change.from.as_deref());
+        context.bring(id, (from, to), &call.idempotency_key).await
     }
 }
 
-fn in_cms(brand: &Brand, name: &BrandName) -> CmsBrand {
-    CmsBrand {
-        id: brand.id.to_string(),
-        name: name.to_string(),
-    }
-}
-
-/// Marks the brand as synced, in the transaction that ends the run. If the brand is gone or has changed since it was
-/// read, this fails for good, and what was created in the CMS goes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct MarkBrandSynced;
-
-impl<S, C> Step<App<S, C>> for MarkBrandSynced
-where
-    S: BrandStore + 'static,
-    C: Cms + 'static,
-{
-    const NAME: &'static str = "mark-brand-synced";
-    const EFFECT: Effect = Effect::Journalled;
-    type Input = Brand;
-    type Output = ();
-    type Undo = ();
-
-    async fn invoke(
+impl<C: Cms> SyncContext<C> {
+    async fn call<T>(
         &self,
-        app: &App<S, C>,
-        brand: &Brand,
-        call: &Call,
-    ) -> StepResult<Self, App<S, C>> {
-        let now = Timestamp::from_millis(call.now.as_millis());
-        Ok(StepResponse::new(()).write(app.brands.mark_synced(brand, now)))
+        brand: &str,
+        request: impl Future<Output = Result<T, cms::CmsError>>,
+    ) -> Result<T, StepError> {
+        self.target.call(brand, self.probe.as_ref(), request).await
+    }
+
+    /// Brings the brand in the CMS from one name to another. A brand that goes is deleted whatever the CMS is known to hold.
+    async fn bring(
+        &self,
+        id: BrandId,
+        (from, to): (Option<&str>, Option<&str>),
+        key: &str,
+    ) -> Result<(), StepError> {
+        let (id, cms) = (id.to_string(), self.target.cms());
+        let Some(name) = to else {
+            return self.call(&id, cms.delete_brand(&id, key)).await;
+        };
+        let brand = CmsBrand {
+            id: id.clone(),
+            name: name.to_owned(),
+        };
+        if from.is_none() {
+            self.call(&id, cms.create_brand(&brand, key)).await
+        } else {
+            self.call(&id, cms.update_brand(&brand, key)).await
+        }
     }
 }
 
-fn step_error(what: &str, error: CmsError) -> StepError {
-    if !error.is_transient() {
-        return StepError::permanent(what).with_source(error);
-    }
-    let retry_after = error.retry_after();
-    let transient = StepError::transient(what).with_source(error);
-    match retry_after {
-        Some(wait) => transient.with_retry_after(wait),
-        None => transient,
+/// What the CMS holds once a run has ended: what its step brought it to, or back to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CmsProjection;
+
+impl Projection for CmsProjection {
+    fn holds(&self, run: &Run, held: Option<String>) -> Option<String> {
+        let step = run.steps.first();
+        let change: Option<CmsChange> = step.and_then(|step| Json::parse(&step.input).ok());
+        match change {
+            Some(change) if run.state == workflow::RunState::Done => change.to,
+            Some(change) => change.from,
+            // It was refused before it did anything.
+            None => held,
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! `operate`: what an operator does by hand, on AWS or on the local stack.
+//! `operate`: the operator's commands, on AWS or on the local stack.
 //!
 //! Region and credentials come from wherever the AWS command line takes them; `AWS_ENDPOINT_URL` chooses an emulator.
 
@@ -8,9 +8,12 @@ mod password;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{create_admin::CreateAdmin, redrive::Redrive, set_password::SetPassword};
+use commands::{
+    circuit::Circuit, create_admin::CreateAdmin, redrive::Redrive, set_password::SetPassword,
+    show::Show, sync::Sync,
+};
 
-/// What an operator does by hand.
+/// The operator's commands.
 #[derive(Parser)]
 #[command(name = "operate")]
 struct Cli {
@@ -24,6 +27,9 @@ enum Command {
     CreateAdmin(CreateAdmin),
     SetPassword(SetPassword),
     Redrive(Redrive),
+    Sync(Sync),
+    Show(Show),
+    Circuit(Circuit),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,6 +38,9 @@ async fn main() -> ExitCode {
         Command::CreateAdmin(command) => command.run().await,
         Command::SetPassword(command) => command.run().await,
         Command::Redrive(command) => command.run().await,
+        Command::Sync(command) => command.run().await,
+        Command::Show(command) => command.run().await,
+        Command::Circuit(command) => command.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -36,8 +36,8 @@ pub fn in_time<T>(
     }
 }
 
-/// Announces a brand that is to be synced, in the trace of the request that made it so. A failure is counted and logged, and no more: the brand's row says that it is to
-/// be synced, so that it is announced again.
+/// Announces a brand, in the trace of the request that wrote it. A failure is counted and logged, and no more: the brand's row
+/// is due, so the sweep sends a reminder.
 pub async fn announce(
     events: &impl BrandEvents,
     brand: &Brand,
@@ -45,9 +45,6 @@ pub async fn announce(
     trace: &Trace,
     metrics: &mut Metrics,
 ) {
-    if !brand.is_to_be_synced() {
-        return;
-    }
     let time = deadline.time_left().min(ANNOUNCE);
     let announced = timeout(time, Box::pin(events.announce(brand, trace))).await;
     let failure = match announced {

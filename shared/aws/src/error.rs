@@ -8,15 +8,13 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// Errors that AWS answers with a status below 500 and that are gone a little later.
 /// Source: the error tables of the DynamoDB and SQS developer guides.
-const PASSING: [&str; 9] = [
+const PASSING: [&str; 7] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    "TransactionConflictException",
-    "TransactionInProgressException",
     "ThrottlingError",
 ];
 

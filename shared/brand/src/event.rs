@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use telemetry::Trace;
 use thiserror::Error;
 
-use crate::{Brand, BrandId};
+use crate::{Brand, BrandId, Timestamp};
 
 /// What happened to a brand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,42 @@ impl CloudEvent<BrandVersion> {
     }
 }
 
-/// Where events are announced.
+/// A reminder that a row is due, as the sweep sends it: the row's id, and nothing of the row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncDue {
+    /// The brand; none where the reminder is to probe the target alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<BrandId>,
+    /// The token of the probe, where this row's sync shows whether the target is back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<String>,
+}
+
+impl SyncDue {
+    /// The event's type.
+    pub const EVENT_TYPE: &'static str = "brand.sync-due";
+}
+
+impl CloudEvent<SyncDue> {
+    /// The event that reminds of a row at that time.
+    #[must_use]
+    pub fn reminding(due: &SyncDue, now: Timestamp) -> Self {
+        let subject = due.id.map(|id| id.to_string());
+        let about = subject.as_deref().unwrap_or("probe");
+        Self {
+            specversion: Self::SPEC_VERSION.to_owned(),
+            id: format!("{about}/due/{now}"),
+            source: "republish-brands".to_owned(),
+            event_type: SyncDue::EVENT_TYPE.to_owned(),
+            time: Some(now.to_string()),
+            datacontenttype: Some("application/json".to_owned()),
+            data: due.clone(),
+            subject,
+        }
+    }
+}
+
+/// Announces what happened to a brand.
 pub trait BrandEvents: Send + Sync {
     /// Announces the brand's latest version, in that trace. An error means that it is unknown whether it is announced.
     fn announce(
@@ -133,19 +168,25 @@ pub trait BrandEvents: Send + Sync {
         brand: &Brand,
         trace: &Trace,
     ) -> impl Future<Output = Result<(), EventError>> + Send;
-
-    /// Announces many brands, with as few requests as may be. Each is announced or not by itself: the answers are in
-    /// the order of the brands.
-    fn announce_all(
-        &self,
-        brands: &[Brand],
-        trace: &Trace,
-    ) -> impl Future<Output = Vec<Result<(), EventError>>> + Send;
 }
 
-/// An event could not be announced, as far as is known.
+/// Reminds of rows that are due, through the queue that brand events take.
+pub trait Reminders: Send + Sync {
+    /// Sends reminders with as few requests as possible. Each is sent or not by itself; the answers are in their order.
+    fn remind(
+        &self,
+        due: &[SyncDue],
+        now: Timestamp,
+        trace: &Trace,
+    ) -> impl Future<Output = Vec<Result<(), EventError>>> + Send;
+
+    /// About how many messages wait in the queue.
+    fn waiting(&self) -> impl Future<Output = Result<u32, EventError>> + Send;
+}
+
+/// The queue did not take an event, as far as is known.
 #[derive(Clone, Debug, Error)]
-#[error("the event could not be announced")]
+#[error("the queue did not take the event")]
 pub struct EventError(#[source] pub Arc<dyn Error + Send + Sync>);
 
 #[cfg(test)]

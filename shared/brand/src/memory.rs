@@ -1,68 +1,65 @@
-//! Brands in memory, for tests.
+//! Brands in memory, for tests: the same conditions as on DynamoDB, under one lock.
 
 mod reading;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
-    Brand, BrandId, BrandName, BrandStore, BrandVersion, Changed, Created, StoreError, SyncFailure,
-    Timestamp,
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Outbox, SHARDS,
+    Schedule, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp, WriteScope,
 };
 
-/// Each with the time before which it is not announced again.
-type Brands = BTreeMap<BrandId, (Brand, Timestamp)>;
+/// How long a row that the API has written waits before it is due.
+const NOTIFY_AFTER: Duration = Duration::from_mins(1);
+
+/// A row, with what only the indexes show.
+#[derive(Clone, Debug)]
+struct Stored {
+    row: BrandRow,
+    due_since: Option<Timestamp>,
+    attention_since: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+}
+
+impl Stored {
+    fn schedule(&mut self, schedule: Schedule) {
+        self.row.due_at = schedule.due_at;
+        self.due_since = schedule.due_at;
+        self.attention_since = schedule.attention_since;
+        self.expires_at = schedule.expires_at;
+    }
+
+    /// The API has written the row.
+    fn changed(&mut self, now: Timestamp) {
+        self.schedule(Schedule {
+            due_at: Some(now.plus(NOTIFY_AFTER)),
+            ..Schedule::default()
+        });
+    }
+
+    fn is_as_expected(&self, write: &SyncWrite) -> bool {
+        let fence = |lease: &crate::Lease| (lease.token.clone(), lease.sequence);
+        let is_seen = self.row.lease.as_ref().map(fence) == write.seen.as_ref().map(fence);
+        is_seen
+            && match write.scope {
+                WriteScope::AnyVersion => true,
+                WriteScope::Version(version) | WriteScope::Schedule(version, _) => {
+                    version == self.row.brand.version
+                }
+            }
+    }
+}
+
+type Rows = BTreeMap<BrandId, Stored>;
 
 /// A store that holds brands in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBrandStore {
-    brands: Arc<Mutex<Brands>>,
-}
-
-/// A write to a [`MemoryBrandStore`].
-#[derive(Clone, Debug)]
-pub struct MemoryBrandWrite {
-    brand: BrandVersion,
-    change: Change,
-}
-
-#[derive(Clone, Debug)]
-enum Change {
-    Synced {
-        in_cms: Option<BrandName>,
-        at: Timestamp,
-    },
-    GivenUp(SyncFailure),
-    TakenUp(Timestamp),
-}
-
-impl MemoryBrandWrite {
-    fn is_refused(&self, found: Option<&(Brand, Timestamp)>) -> bool {
-        let Some((found, _)) = found else { return true };
-        found.version != self.brand.version
-            || match self.change {
-                Change::Synced { .. } => false,
-                Change::GivenUp(_) => found.synced_at.is_some(),
-                Change::TakenUp(_) => found.sync_failure.is_none(),
-            }
-    }
-
-    fn make(&self, (brand, after): &mut (Brand, Timestamp)) {
-        match &self.change {
-            Change::Synced { in_cms, at } => {
-                brand.synced_at = Some(*at);
-                brand.in_cms.clone_from(in_cms);
-                brand.sync_failure = None;
-            }
-            Change::GivenUp(failure) => brand.sync_failure = Some(failure.clone()),
-            Change::TakenUp(now) => {
-                brand.sync_failure = None;
-                *after = *now;
-            }
-        }
-    }
+    rows: Arc<Mutex<Rows>>,
 }
 
 impl MemoryBrandStore {
@@ -72,14 +69,50 @@ impl MemoryBrandStore {
         Self::default()
     }
 
-    fn brands(&self) -> MutexGuard<'_, Brands> {
-        self.brands.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a brand as it is, in place of one of its id.
-    pub fn put(&self, brand: Brand) {
-        let after = brand.updated_at;
-        self.brands().insert(brand.id, (brand, after));
+    /// The row of that brand.
+    #[must_use]
+    pub fn row(&self, id: BrandId) -> Option<BrandRow> {
+        self.rows().get(&id).map(|stored| stored.row.clone())
+    }
+
+    /// All rows, in the order of their ids.
+    #[must_use]
+    pub fn all_rows(&self) -> Vec<BrandRow> {
+        let rows = self.rows();
+        rows.values().map(|stored| stored.row.clone()).collect()
+    }
+
+    /// Since when the brand needs attention, as the index has it.
+    #[must_use]
+    pub fn attention_since(&self, id: BrandId) -> Option<Timestamp> {
+        self.rows().get(&id)?.attention_since
+    }
+
+    /// When the row may go, as the time to live has it.
+    #[must_use]
+    pub fn expires_at(&self, id: BrandId) -> Option<Timestamp> {
+        self.rows().get(&id)?.expires_at
+    }
+
+    /// Stores a row as it is, as a restore from a backup would.
+    pub fn put(&self, row: impl Into<BrandRow>) {
+        let row = row.into();
+        let stored = Stored {
+            due_since: row.due_at,
+            attention_since: row.attention_since(),
+            expires_at: None,
+            row,
+        };
+        self.rows().insert(stored.row.brand.id, stored);
+    }
+
+    /// Removes a row.
+    pub fn remove(&self, id: BrandId) {
+        self.rows().remove(&id);
     }
 
     fn change(
@@ -89,12 +122,16 @@ impl MemoryBrandStore {
         now: Timestamp,
         change: impl FnOnce(&mut Brand),
     ) -> Changed {
-        let mut brands = self.brands();
-        let Some((brand, after)) = brands.get_mut(&id) else {
+        let mut rows = self.rows();
+        let Some(stored) = rows.get_mut(&id) else {
             return Changed::Missing;
         };
+        let brand = &mut stored.row.brand;
         if brand.deleted_at.is_some() {
-            return Changed::Deleted(Box::new(brand.clone()));
+            return Changed::Deleted {
+                brand: Box::new(brand.clone()),
+                needs_attention: stored.row.attention_since().is_some(),
+            };
         }
         if expected.is_some_and(|version| version != brand.version) {
             return Changed::Conflict(Box::new(brand.clone()));
@@ -102,41 +139,26 @@ impl MemoryBrandStore {
         change(brand);
         brand.version += 1;
         brand.updated_at = now;
-        brand.synced_at = None;
-        brand.sync_failure = None;
-        *after = now;
-        Changed::Done(Box::new(brand.clone()))
-    }
-
-    /// Makes all the writes, or none and answers which one is refused, and why.
-    pub fn transact(&self, writes: &[MemoryBrandWrite]) -> Result<(), (usize, String)> {
-        let mut brands = self.brands();
-        for (index, write) in writes.iter().enumerate() {
-            let id = write.brand.id;
-            if write.is_refused(brands.get(&id)) {
-                return Err((index, format!("brand {id} is gone or has changed")));
-            }
-        }
-        for write in writes {
-            if let Some(found) = brands.get_mut(&write.brand.id) {
-                write.make(found);
-            }
-        }
-        Ok(())
+        let changed = Changed::Done(Box::new(brand.clone()));
+        stored.changed(now);
+        changed
     }
 }
 
-impl BrandStore for MemoryBrandStore {
-    type Write = MemoryBrandWrite;
-
-    const SHARDS: u8 = 2;
-
+impl BrandWriter for MemoryBrandStore {
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
-        let mut brands = self.brands();
-        if let Some((found, _)) = brands.get(&brand.id) {
-            return Ok(Created::Existing(Box::new(found.clone())));
+        let mut rows = self.rows();
+        if let Some(stored) = rows.get(&brand.id) {
+            return Ok(Created::Existing(Box::new(stored.row.brand.clone())));
         }
-        brands.insert(brand.id, (brand.clone(), brand.updated_at));
+        let mut stored = Stored {
+            row: brand.clone().into(),
+            due_since: None,
+            attention_since: None,
+            expires_at: None,
+        };
+        stored.changed(brand.updated_at);
+        rows.insert(brand.id, stored);
         Ok(Created::New)
     }
 
@@ -158,57 +180,63 @@ impl BrandStore for MemoryBrandStore {
     ) -> Result<Changed, StoreError> {
         Ok(self.change(id, expected, now, |brand| brand.deleted_at = Some(now)))
     }
+}
 
-    async fn get(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        Ok(self.brands().get(&id).map(|(brand, _)| brand.clone()))
+impl SyncStore for MemoryBrandStore {
+    async fn load(&self, id: BrandId) -> Result<Option<BrandRow>, StoreError> {
+        Ok(self.row(id))
     }
 
-    fn mark_synced(&self, brand: &Brand, at: Timestamp) -> MemoryBrandWrite {
-        let in_cms = brand.wanted_in_cms().cloned();
-        MemoryBrandWrite {
-            brand: BrandVersion::of(brand),
-            change: Change::Synced { in_cms, at },
+    async fn write(&self, write: &SyncWrite) -> Result<SyncWritten, StoreError> {
+        let mut rows = self.rows();
+        let Some(stored) = rows.get_mut(&write.id) else {
+            return Ok(SyncWritten::Refused(None));
+        };
+        if !stored.is_as_expected(write) {
+            return Ok(SyncWritten::Refused(Some(Box::new(stored.row.clone()))));
         }
+        stored.row.lease = Some(write.lease.clone());
+        stored.row.subscribers.extend(write.subscribers.clone());
+        if let WriteScope::Schedule(_, schedule) = write.scope {
+            stored.schedule(schedule);
+        }
+        Ok(SyncWritten::Applied)
     }
+}
 
-    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> MemoryBrandWrite {
-        let change = Change::GivenUp(failure.clone());
-        MemoryBrandWrite { brand, change }
-    }
-
-    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> MemoryBrandWrite {
-        let change = Change::TakenUp(now);
-        MemoryBrandWrite { brand, change }
-    }
-
-    async fn to_announce(
-        &self,
-        shard: u8,
-        now: Timestamp,
-        limit: u16,
-    ) -> Result<Vec<Result<Brand, StoreError>>, StoreError> {
-        let brands = self.brands();
-        let mut due: Vec<&(Brand, Timestamp)> = brands
-            .values()
-            .filter(|(brand, after)| {
-                brand.is_to_be_synced() && brand.id.shard(Self::SHARDS) == shard && *after <= now
+impl Outbox for MemoryBrandStore {
+    async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
+        let rows = self.rows();
+        let due = rows.values().filter_map(|stored| {
+            let due_at = stored.row.due_at.filter(|due_at| *due_at <= now)?;
+            let is_of_shard = stored.row.brand.id.shard(SHARDS) == shard;
+            is_of_shard.then(|| DueRow {
+                id: stored.row.brand.id.to_string(),
+                due_at: due_at.to_string(),
+                since: stored.due_since,
             })
-            .collect();
-        due.sort_by_key(|(_, after)| *after);
+        });
+        let mut due: Vec<DueRow> = due.collect();
+        due.sort_by(|one, other| one.due_at.cmp(&other.due_at));
         due.truncate(limit.into());
-        Ok(due
-            .into_iter()
-            .map(|(brand, _)| Ok(brand.clone()))
-            .collect())
+        Ok(due)
     }
 
-    async fn announced(&self, brand: BrandVersion, again: Timestamp) -> Result<(), StoreError> {
-        if let Some((found, after)) = self.brands().get_mut(&brand.id)
-            && found.version == brand.version
-            && found.is_to_be_synced()
+    async fn postpone(&self, row: &DueRow, due_at: Timestamp) -> Result<(), StoreError> {
+        if let Ok(id) = row.id.parse()
+            && let Some(stored) = self.rows().get_mut(&id)
+            && stored.row.due_at.map(|due| due.to_string()).as_ref() == Some(&row.due_at)
         {
-            *after = again;
+            stored.row.due_at = Some(due_at);
         }
         Ok(())
+    }
+
+    async fn count_attention(&self, shard: u8) -> Result<u64, StoreError> {
+        let rows = self.rows();
+        let marked = rows.values().filter(|stored| {
+            stored.attention_since.is_some() && stored.row.brand.id.shard(SHARDS) == shard
+        });
+        Ok(u64::try_from(marked.count()).unwrap_or(u64::MAX))
     }
 }

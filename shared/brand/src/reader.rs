@@ -76,6 +76,8 @@ pub struct CountedPage {
     pub brands: Vec<ListedBrand>,
     /// How many brands the whole list has.
     pub count: u64,
+    /// The ids of rows that were left out since they cannot be read.
+    pub unreadable: Vec<String>,
 }
 
 /// A page of a list that is followed.
@@ -85,18 +87,8 @@ pub struct NextPage {
     pub brands: Vec<ListedBrand>,
     /// After what the next page begins; none where this is the last one.
     pub next: Option<Position>,
-}
-
-impl NextPage {
-    /// The page of what was gathered with room for one more, which tells whether there is a next page.
-    pub(crate) fn cut(mut brands: Vec<ListedBrand>, limit: u16) -> Self {
-        let limit = usize::from(limit);
-        let is_last = brands.len() <= limit;
-        brands.truncate(limit);
-        let last = brands.last().filter(|_| !is_last);
-        let next = last.map(Position::of);
-        Self { brands, next }
-    }
+    /// The ids of rows that were left out since they cannot be read.
+    pub unreadable: Vec<String>,
 }
 
 /// A place in the list of all brands by the time of creation: behind the brand that has or had that time and id. Brands of

@@ -5,15 +5,15 @@ use std::{collections::HashSet, error::Error, sync::Arc};
 use aws::TraceAttributes;
 use aws_sdk_sqs::{
     Client,
-    types::{SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
+    types::{QueueAttributeName, SendMessageBatchRequestEntry, SendMessageBatchResultEntry},
 };
 use futures::future::join_all;
 use telemetry::Trace;
 use thiserror::Error;
 
-use crate::{Brand, BrandEvents, CloudEvent, EventError};
+use crate::{Brand, BrandEvents, CloudEvent, EventError, Reminders, SyncDue, Timestamp};
 
-/// Announces events on an SQS queue: one with one request, many with one for every ten.
+/// Brand events and reminders on an SQS queue: an event takes a request, ten reminders take one.
 #[derive(Clone, Debug)]
 pub struct SqsBrandEvents {
     client: Client,
@@ -46,23 +46,44 @@ impl BrandEvents for SqsBrandEvents {
             .set_message_system_attributes(traced.system());
         request.send().await.map(|_| ()).map_err(failed)
     }
+}
 
-    async fn announce_all(&self, brands: &[Brand], trace: &Trace) -> Vec<Result<(), EventError>> {
+impl Reminders for SqsBrandEvents {
+    async fn remind(
+        &self,
+        due: &[SyncDue],
+        now: Timestamp,
+        trace: &Trace,
+    ) -> Vec<Result<(), EventError>> {
         let traced = &TraceAttributes::of(trace);
-        let batches = brands.chunks(BATCH).map(|batch| self.send(batch, traced));
+        let batches = due.chunks(BATCH).map(|batch| self.send(batch, now, traced));
         join_all(batches).await.into_iter().flatten().collect()
+    }
+
+    async fn waiting(&self) -> Result<u32, EventError> {
+        let attribute = QueueAttributeName::ApproximateNumberOfMessages;
+        let request = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.queue_url)
+            .attribute_names(attribute.clone());
+        let answer = request.send().await.map_err(failed)?;
+        let count = answer.attributes().and_then(|found| found.get(&attribute));
+        Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
     }
 }
 
 impl SqsBrandEvents {
     async fn send(
         &self,
-        brands: &[Brand],
+        due: &[SyncDue],
+        now: Timestamp,
         traced: &TraceAttributes,
     ) -> Vec<Result<(), EventError>> {
-        let mut entries = Vec::with_capacity(brands.len());
-        for (index, brand) in brands.iter().enumerate() {
-            let entry = body(brand).and_then(|body| {
+        let mut entries = Vec::with_capacity(due.len());
+        for (index, due_row) in due.iter().enumerate() {
+            let body = serde_json::to_string(&CloudEvent::reminding(due_row, now));
+            let entry = body.map_err(failed).and_then(|body| {
                 let entry = SendMessageBatchRequestEntry::builder()
                     .id(index.to_string())
                     .message_body(body)
@@ -72,7 +93,7 @@ impl SqsBrandEvents {
             });
             match entry {
                 Ok(entry) => entries.push(entry),
-                Err(error) => return brands.iter().map(|_| Err(error.clone())).collect(),
+                Err(error) => return due.iter().map(|_| Err(error.clone())).collect(),
             }
         }
         let request = self
@@ -84,7 +105,7 @@ impl SqsBrandEvents {
             Ok(answer) => answer,
             Err(error) => {
                 let error = failed(error);
-                return brands.iter().map(|_| Err(error.clone())).collect();
+                return due.iter().map(|_| Err(error.clone())).collect();
             }
         };
         // Only what is named as sent is sent.
@@ -107,7 +128,7 @@ impl SqsBrandEvents {
                 Err(failed(NotSent(reason(&id).to_owned())))
             }
         };
-        (0..brands.len()).map(answer_of).collect()
+        (0..due.len()).map(answer_of).collect()
     }
 }
 

@@ -1,28 +1,20 @@
-//! The port to where brands are kept.
+//! The port for writing brands, and what its errors mean.
 
 use std::{error::Error, sync::Arc};
 
 use thiserror::Error;
 
-use crate::{Brand, BrandId, BrandName, BrandVersion, SyncFailure, Timestamp};
+use crate::{Brand, BrandId, BrandName, Timestamp};
 
-/// Where brands are kept.
+/// Creates, changes and deletes brands: the API's side of a row.
 ///
-/// A brand that is to be synced is marked so by its own row, which makes the row the outbox of the event that announces
-/// it: the mark is set by the write that makes the brand so, and goes with the one that makes it synced, or given up.
-/// The marks are kept in [`SHARDS`](Self::SHARDS) shards.
-pub trait BrandStore: Send + Sync {
-    /// A write that can be made together with others, all or none.
-    type Write: Clone + Send + Sync + 'static;
-
-    /// How many shards the brands that are to be synced fall into.
-    const SHARDS: u8;
-
-    /// Stores a new brand, marked as to be synced, unless one of its id is stored.
+/// Each write also makes the row due a little later, so that the sweep notifies again if the event gets lost. None of them
+/// touches what subscribers keep in the row; a mark names its version, so it dies with the change.
+pub trait BrandWriter: Send + Sync {
+    /// Stores a new brand, unless one with its id is stored.
     fn create(&self, brand: &Brand) -> impl Future<Output = Result<Created, StoreError>> + Send;
 
-    /// Gives a brand another name: its next version, marked as to be synced. Where a version is expected, only that one is
-    /// changed.
+    /// Renames a brand: its next version. With `expected`, only that version is changed.
     fn update(
         &self,
         id: BrandId,
@@ -31,80 +23,61 @@ pub trait BrandStore: Send + Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
 
-    /// Deletes a brand: its next and last version, marked as to be synced. Its row stays until that is done, and a while
-    /// longer. Where a version is expected, only that one is deleted.
+    /// Deletes a brand: its next and last version. The row stays until the deletion is synced, and a while longer. With
+    /// `expected`, only that version is deleted.
     fn delete(
         &self,
         id: BrandId,
         expected: Option<u32>,
         now: Timestamp,
     ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
-
-    /// The brand of that id, deleted or not, as the last write left it.
-    fn get(&self, id: BrandId) -> impl Future<Output = Result<Option<Brand>, StoreError>> + Send;
-
-    /// The write that marks this version of a brand as synced. It is refused if the brand is gone or has changed.
-    fn mark_synced(&self, brand: &Brand, at: Timestamp) -> Self::Write;
-
-    /// The write that marks the sync of this version of a brand as given up: it leaves the outbox. It is refused if the brand
-    /// is gone, has changed, or is synced.
-    fn give_up_sync(&self, brand: BrandVersion, failure: &SyncFailure) -> Self::Write;
-
-    /// The write that puts this version of a brand, whose sync was given up, back into the outbox. It is refused if it is
-    /// not given up, or is no longer the latest version.
-    fn take_up_sync(&self, brand: BrandVersion, now: Timestamp) -> Self::Write;
-
-    /// Brands of a shard that are to be synced and to be announced again by `now`, the longest waiting first; at most
-    /// `limit`. It may lag behind the last write. A row that cannot be read is an error by itself.
-    fn to_announce(
-        &self,
-        shard: u8,
-        now: Timestamp,
-        limit: u16,
-    ) -> impl Future<Output = Result<Vec<Result<Brand, StoreError>>, StoreError>> + Send;
-
-    /// Keeps this version of a brand, which is announced, from being announced again before that time.
-    fn announced(
-        &self,
-        brand: BrandVersion,
-        again: Timestamp,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// What became of storing a new brand.
+/// The outcome of [`BrandWriter::create`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is stored.
+    /// The brand is stored.
     New,
-    /// One of that id was stored before: as it stands.
+    /// A brand with this id was stored before: as it stands now.
     Existing(Box<Brand>),
 }
 
-/// What became of changing a brand.
+/// The outcome of changing or deleting a brand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is changed: as it now stands.
+    /// The brand as it stands now.
     Done(Box<Brand>),
     /// There is no such brand.
     Missing,
-    /// It was deleted before.
-    Deleted(Box<Brand>),
-    /// It is of another version than was expected.
+    /// It was deleted before. `needs_attention` says that a subscriber has given up on the deletion.
+    Deleted {
+        /// The deleted brand.
+        brand: Box<Brand>,
+        /// Whether the deletion is marked as refused, failed or paused.
+        needs_attention: bool,
+    },
+    /// It has another version than expected.
     Conflict(Box<Brand>),
 }
 
-/// The store did not do what it was asked to.
+/// Why the store did not do what it was asked to.
 #[derive(Clone, Debug, Error)]
 pub enum StoreError {
-    /// It did not answer, or not in time: whether a write was made is unknown.
-    #[error("the brands' table is not available")]
+    /// No answer, or not in time: whether a write was made is unknown.
+    #[error("the table of brands is not available")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
-    /// It refused the request for good.
-    #[error("the brands' table refused the request")]
+    /// The table refused the request for good.
+    #[error("the table of brands refused the request")]
     Refused(#[source] Arc<dyn Error + Send + Sync>),
-    /// What it holds for a brand cannot be read.
-    #[error("the row of a brand cannot be read")]
-    Unreadable(#[source] Arc<dyn Error + Send + Sync>),
+    /// The row of this brand cannot be read.
+    #[error("the row of brand {id} cannot be read")]
+    Unreadable {
+        /// The row's id, as stored.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: Arc<dyn Error + Send + Sync>,
+    },
 }
 
 impl StoreError {

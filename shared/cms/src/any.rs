@@ -115,6 +115,13 @@ impl AnyCms {
 }
 
 impl Cms for AnyCms {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        match self {
+            Self::Stub(stub) => stub.get_brand(id).await,
+            Self::Http(http) => http.get_brand(id).await,
+        }
+    }
+
     async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         match self {
             Self::Stub(stub) => stub.create_brand(brand, idempotency_key).await,

@@ -34,6 +34,13 @@ pub enum CmsError {
         retry_after: Option<Duration>,
     },
 
+    /// The CMS does not take our API key (401). Transient: an operator changes the key, and nothing about the brand is wrong.
+    #[error("the cms refused the api key (status 401): {message}")]
+    Unauthorized {
+        /// The reason that the CMS gave, shortened, in one line.
+        message: String,
+    },
+
     /// The CMS will not do this, however often it is asked. Permanent.
     #[error("the cms refused (status {status}): {message}")]
     Refused {
@@ -53,9 +60,27 @@ impl CmsError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Unavailable { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Unavailable { .. }
+            | Self::Unauthorized { .. } => true,
             Self::Refused { .. } | Self::Unsendable(_) => false,
         }
+    }
+
+    /// Whether the CMS itself has not answered: the call may still take effect. A gateway that answers 502 or 504 has none
+    /// of its own to give.
+    #[must_use]
+    pub const fn is_unanswered(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+                | Self::Unavailable {
+                    status: 502 | 504,
+                    ..
+                }
+        )
     }
 
     /// How long the CMS asks to be left alone before the next try, if it said so. The CMS may ask for any time: the caller

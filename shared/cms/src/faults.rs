@@ -40,6 +40,7 @@ pub(crate) enum Operation {
     Create,
     Update,
     Delete,
+    Retrieve,
 }
 
 /// How a call fails.
@@ -222,7 +223,7 @@ mod tests {
         );
         for told in [
             "fault rule 1: unknown field `tims`, expected one of `operation`, `name`",
-            "fault rule 2: unknown variant `upsert`, expected one of `create`, `update`, `delete`",
+            "fault rule 2: unknown variant `upsert`, expected one of `create`, `update`, `delete`, `retrieve`",
             "fault rule 4: missing field `when`",
             "fault rule 5: invalid value: integer `0`, expected a nonzero u32",
             "fault rule 6: retry_after_seconds goes with the kind transient only",

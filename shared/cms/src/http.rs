@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
+use self::answer::Answer;
 pub use self::transport::Transport;
 use crate::request_log::{self, RequestData};
 use crate::{ApiKey, BaseUrl, Cms, CmsBrand, CmsError};
@@ -82,9 +83,9 @@ impl HttpCms {
         method: &str,
         path: &[&str],
         brand: Option<&CmsBrand>,
-        idempotency_key: &str,
+        idempotency_key: Option<&str>,
         settled: Option<u16>,
-    ) -> Result<(), CmsError> {
+    ) -> Result<Answer, CmsError> {
         let request = self.request(method, path, brand, idempotency_key)?;
         let answered = tokio::time::timeout(self.timeout, async {
             let response = self.transport.0.call(request).await.map_err(answer::none)?;
@@ -103,7 +104,7 @@ impl HttpCms {
         method: &str,
         path: &[&str],
         brand: Option<&CmsBrand>,
-        idempotency_key: &str,
+        idempotency_key: Option<&str>,
     ) -> Result<HttpRequest, CmsError> {
         let mut request = HttpRequest::empty();
         let made = request.set_method(method);
@@ -113,11 +114,13 @@ impl HttpCms {
         let headers = request.headers_mut();
         let made = headers.try_insert(AUTHORIZATION, self.api_key.bearer());
         made.map_err(|_| CmsError::Unsendable("the api key makes no header"))?;
-        if idempotency_key.is_empty() {
-            return Err(NO_KEY);
+        if let Some(key) = idempotency_key {
+            if key.is_empty() {
+                return Err(NO_KEY);
+            }
+            let made = headers.try_insert(IDEMPOTENCY_KEY, key.to_owned());
+            made.map_err(|_| NO_KEY)?;
         }
-        let made = headers.try_insert(IDEMPOTENCY_KEY, idempotency_key.to_owned());
-        made.map_err(|_| NO_KEY)?;
         if let Some(brand) = brand {
             headers.insert("content-type", "application/json");
             let body = serde_json::to_vec(brand);
@@ -129,26 +132,59 @@ impl HttpCms {
 }
 
 impl Cms for HttpCms {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        let id = path_segment(id)?;
+        request_log::sending("GET", format_args!("/brands/{id}"));
+        let answer = self
+            .send("GET", &["brands", id], None, None, Some(404))
+            .await?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        answer.brand().map(Some)
+    }
+
     async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         request_log::sending("POST", format_args!("/brands"));
         tracing::debug!("{}", RequestData(brand));
-        self.send("POST", &["brands"], Some(brand), idempotency_key, Some(409))
-            .await
+        self.send(
+            "POST",
+            &["brands"],
+            Some(brand),
+            Some(idempotency_key),
+            Some(409),
+        )
+        .await?;
+        Ok(())
     }
 
     async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         let id = path_segment(&brand.id)?;
         request_log::sending("PUT", format_args!("/brands/{id}"));
         tracing::debug!("{}", RequestData(brand));
-        self.send("PUT", &["brands", id], Some(brand), idempotency_key, None)
-            .await
+        self.send(
+            "PUT",
+            &["brands", id],
+            Some(brand),
+            Some(idempotency_key),
+            None,
+        )
+        .await?;
+        Ok(())
     }
 
     async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
         let id = path_segment(id)?;
         request_log::sending("DELETE", format_args!("/brands/{id}"));
-        self.send("DELETE", &["brands", id], None, idempotency_key, Some(404))
-            .await
+        self.send(
+            "DELETE",
+            &["brands", id],
+            None,
+            Some(idempotency_key),
+            Some(404),
+        )
+        .await?;
+        Ok(())
     }
 }
 

@@ -29,6 +29,12 @@ pub struct CmsBrand {
 ///
 /// An implementation may take as long as its CMS does. The caller bounds each call by its own deadline, by dropping the future.
 pub trait Cms: Send + Sync {
+    /// The brand with this id, as the CMS holds it; none where it holds none.
+    fn get_brand(
+        &self,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<CmsBrand>, CmsError>> + Send;
+
     /// Creates the brand in the CMS.
     fn create_brand(
         &self,

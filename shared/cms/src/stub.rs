@@ -122,6 +122,13 @@ impl StubCms {
         settle(answer).await
     }
 
+    /// The brand with this id, as a client reads it: counted, and failing as the rules say.
+    pub async fn retrieve(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        request_log::sending("GET", format_args!("/brands/{id}"));
+        let answer = self.memory().retrieve(id);
+        settle(answer).await
+    }
+
     fn log_api_key(&self) {
         let shown = self.api_key.as_ref().map_or("none", |_| MASK);
         tracing::info!("API Key: {shown}");
@@ -134,6 +141,10 @@ impl StubCms {
 }
 
 impl Cms for StubCms {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        self.retrieve(id).await
+    }
+
     async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
         self.create(brand, Some(idempotency_key)).await?;
         Ok(())

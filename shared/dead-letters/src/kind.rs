@@ -1,4 +1,4 @@
-//! Why messages are parked, told apart.
+//! Why messages are parked.
 
 use std::{fmt, str::FromStr};
 
@@ -7,34 +7,25 @@ use thiserror::Error;
 /// What kind of failure parked a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureKind {
-    /// It is no event, or not one of its type.
+    /// It is not an event, or its data does not fit its type.
     Malformed,
     /// It is larger than any event.
     TooLarge,
-    /// Nobody knows events of its type.
+    /// There is no such event type.
     UnknownType,
-    /// Its run failed, and what was done is taken back. Sent again, the run is begun afresh.
-    Reverted,
-    /// Its run failed, and not everything could be taken back. Sent again, the run goes on taking back.
-    Failed,
-    /// The engine cannot carry out its run: the record or the workflow's definition stands against it.
-    Engine,
-    /// Its deliveries are used up before anything was decided.
-    Exhausted,
-    /// Its deliveries are used up, and the queue itself moved it: the consumer died each time, or the last time.
+    /// There is no brand with its id.
+    UnknownBrand,
+    /// The queue itself moved it: the consumer died or panicked at each delivery.
     Undelivered,
 }
 
 impl FailureKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 5] = [
         Self::Malformed,
         Self::TooLarge,
         Self::UnknownType,
-        Self::Reverted,
-        Self::Failed,
-        Self::Engine,
-        Self::Exhausted,
+        Self::UnknownBrand,
         Self::Undelivered,
     ];
 
@@ -45,10 +36,7 @@ impl FailureKind {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::UnknownType => "unknown_type",
-            Self::Reverted => "reverted",
-            Self::Failed => "failed",
-            Self::Engine => "engine",
-            Self::Exhausted => "exhausted",
+            Self::UnknownBrand => "unknown_brand",
             Self::Undelivered => "undelivered",
         }
     }
@@ -60,9 +48,9 @@ impl fmt::Display for FailureKind {
     }
 }
 
-/// A word that names no kind of failure.
+/// The word is not a kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no kind of failure: they are {kinds}", kinds = FailureKind::ALL.map(FailureKind::as_str).join(", "))]
+#[error("unknown kind of failure {0:?}: the kinds are {kinds}", kinds = FailureKind::ALL.map(FailureKind::as_str).join(", "))]
 pub struct UnknownFailureKind(String);
 
 impl FromStr for FailureKind {

@@ -115,7 +115,7 @@ mod tests {
         let letter = DeadLetter {
             message_id: "1",
             body: "{}",
-            kind: FailureKind::Failed,
+            kind: FailureKind::Malformed,
             reason: "",
             trace: Some(&trace),
         };
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_parked_message_says_why_and_sent_again_it_no_longer_does() {
-        let kind = FailureKind::Failed;
+        let kind = FailureKind::Malformed;
         let letter = DeadLetter {
             message_id: "1",
             body: "{}",

@@ -1,5 +1,5 @@
-//! Dead letters: messages that no repetition cures, or whose deliveries are used up. They are parked in a queue of their
-//! own, with the reason as message attributes, until somebody has mended the cause and sends them on their way again.
+//! Dead letters: messages that cannot be worked on. They are parked in a queue of their own, with the reason as message
+//! attributes, until an operator has mended the cause and redrives them.
 
 mod kind;
 mod letter;

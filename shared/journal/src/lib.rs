@@ -1,10 +1,16 @@
-//! The workflow engine's journal on DynamoDB: a table with one item a run.
+//! The workflow engine's journal in the rows of brands: the record of a run is a part of the row that the run is about.
 //!
-//! The table has the partition key `id` (text) and, so that runs which are over go away, its time to live on
-//! `expires_at`. An item has the fields of [`workflow::Run`] as attributes; inputs, outputs and undos are JSON text.
+//! A [`Visit`] is one worker's work on one row, for one version of its brand. It gives a journal to the run of each subscriber, and
+//! writes all of them through the row's one lease. What follows from a run's state for the row is decided in [`state`]: which
+//! version is reached, what is marked, when the row is due.
+//!
+//! So a run has no table of its own, and no transaction keeps two of them in step: one conditional write changes the record
+//! and everything that depends on it.
 
-mod error;
-mod item;
-mod table;
+#[cfg(feature = "fixture")]
+pub mod fixture;
+mod state;
+mod visit;
 
-pub use table::DynamoDbJournal;
+pub use state::{Projection, SyncInput, idle_schedule};
+pub use visit::{Participant, Visit};

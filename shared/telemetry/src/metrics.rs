@@ -243,7 +243,7 @@ mod tests {
         metrics.took("cms_latency", Duration::from_nanos(1_500_499));
         let mut more = Metrics::new();
         more.took("cms_latency", Duration::from_secs(2));
-        more.measure("oldest_unsynced_age", Unit::Seconds, &[61.0]);
+        more.measure("oldest_due_age", Unit::Seconds, &[61.0]);
         more.add("created");
         metrics.merge(&more);
         let expected = json!({
@@ -256,7 +256,7 @@ mod tests {
                         { "Name": "created", "Unit": "Count" },
                         { "Name": "announce_failed", "Unit": "Count" },
                         { "Name": "cms_latency", "Unit": "Milliseconds" },
-                        { "Name": "oldest_unsynced_age", "Unit": "Seconds" },
+                        { "Name": "oldest_due_age", "Unit": "Seconds" },
                     ],
                 }],
             },
@@ -264,7 +264,7 @@ mod tests {
             "created": 3,
             "announce_failed": 0,
             "cms_latency": [1.5, 2000.0],
-            "oldest_unsynced_age": 61.0,
+            "oldest_due_age": 61.0,
         });
         assert_eq!(lines(&metrics), [expected]);
     }

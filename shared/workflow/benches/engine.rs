@@ -1,10 +1,9 @@
-//! What the engine itself costs: a run of `n` steps on the journal in memory, without I/O, beside the same `n` async calls
-//! made directly. Then, how many bytes such a run writes.
+//! The engine's own cost: a run of `n` steps on a journal without I/O, beside the same `n` async calls made directly; and
+//! how many bytes such a run writes.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
 use std::{
-    convert::Infallible,
     hint::black_box,
     sync::{
         Arc,
@@ -16,16 +15,11 @@ use async_trait::async_trait;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use futures::executor::block_on;
 use workflow::{
-    Application, Call, Committed, Engine, Expected, Flow, Invocation, Journal, JournalError,
-    Outcome, Run, RunId, RunPage, RunQuery, Step, StepError, StepResponse, StepResult, Steps,
-    Timestamp, Workflow,
+    Call, Committed, Engine, Expected, Flow, Invocation, Journal, JournalError, Outcome, Run,
+    RunId, Step, StepError, StepResponse, StepResult, Steps, Workflow,
 };
 
 struct App;
-
-impl Application for App {
-    type Write = Infallible;
-}
 
 struct Add;
 
@@ -71,13 +65,13 @@ impl Workflow<App> for AddUp {
     async fn run(&self, flow: &Flow<'_, App>, number: &u64) -> Result<u64, StepError> {
         let mut number = *number;
         for name in &self.names {
-            number = flow.step_as(name, &Add, &number).await?;
+            number = flow.step(&Add, &number).named(name).await?;
         }
         Ok(number)
     }
 }
 
-/// Takes every write, and keeps none but their sum.
+/// Takes every write, and keeps only the sum of their sizes.
 #[derive(Default)]
 struct Sink {
     writes: AtomicUsize,
@@ -85,14 +79,9 @@ struct Sink {
 }
 
 #[async_trait]
-impl Journal<Infallible> for Sink {
-    async fn commit(
-        &self,
-        run: &Run,
-        _: Expected,
-        _: &[Infallible],
-    ) -> Result<Committed, JournalError> {
-        // What a journal on a database does at least: write the record down.
+impl Journal for Sink {
+    async fn commit(&self, run: &Run, _: Expected) -> Result<Committed, JournalError> {
+        // The least that a journal on a database does: serialise the record.
         let bytes = serde_json::to_vec(run).unwrap().len();
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -102,17 +91,9 @@ impl Journal<Infallible> for Sink {
     async fn load(&self, _: &RunId) -> Result<Option<Run>, JournalError> {
         Ok(None)
     }
-
-    async fn request_cancel(&self, _: &RunId, _: Timestamp) -> Result<Option<Run>, JournalError> {
-        Ok(None)
-    }
-
-    async fn list(&self, _: &RunQuery) -> Result<RunPage, JournalError> {
-        Ok(RunPage::default())
-    }
 }
 
-fn run_once(engine: &Engine<App>, workflow: &AddUp, id: u64) -> Outcome<u64> {
+fn run_once(engine: &Engine, workflow: &AddUp, id: u64) -> Outcome<u64> {
     let id = RunId::new(format!("add-up:{id}"));
     block_on(engine.run(workflow, &App, &id, &0, Invocation::default())).unwrap()
 }

@@ -1,219 +1,259 @@
-//! Taking a run as far as it goes within one execution: running its workflow, and what becomes of it then.
+//! Taking a run as far as it goes within one execution: running its workflow, and what follows from how that ends.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::{
     FutureExt,
     future::{Either, select},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tracing::{info, warn};
 
 use crate::{
-    Application, EngineError, Flow, Json, Outcome, Phase, Run, RunEvent, RunState, StepError,
-    Workflow,
-    attempts::panic_message,
-    engine::cause,
-    execution::{Execution, Halted},
+    EngineError, Flow, Json, Outcome, Phase, Run, RunError, RunEvent, RunState, StepError,
+    Timestamp, Workflow,
+    attempts::{NO_TIME, panic_message},
+    calls::Calls,
+    execution::Halted,
     ledger::Halt,
 };
 
 /// Where an execution leads.
-pub(crate) enum End<T> {
+pub(crate) enum Conclusion<T> {
     Outcome(Outcome<T>),
-    /// The run had been begun before: as it stands.
-    Found(Box<Run>),
+    /// Another execution began the run first; the record, where it still exists.
+    Overtaken(Option<Box<Run>>),
 }
 
-impl<A: Application> Execution<'_, A> {
+impl<A: Send + Sync + 'static> Calls<'_, A> {
     /// Takes the run as far as it goes.
     pub(crate) async fn conduct<W: Workflow<A>>(
         &self,
         workflow: &W,
         input: &W::Input,
-    ) -> Result<End<W::Output>, EngineError> {
-        let is_taken_over = self.ledger().is_begun();
-        if is_taken_over && self.persist().await.is_err() {
-            return self.halted().await;
+    ) -> Result<Conclusion<W::Output>, EngineError> {
+        match self.advance(workflow, input).await {
+            Ok(()) => self.conclude(),
+            Err(Halted) => self.after_halt().await,
         }
-        let (state, is_cancelled) = {
-            let ledger = self.ledger();
-            (
-                ledger.run().state,
-                ledger.run().cancel_requested_at.is_some(),
-            )
-        };
-        let end = match state {
-            RunState::NotStarted | RunState::Invoking if is_cancelled => {
-                self.ledger().halt(Halt::Cancelled);
-                None
+    }
+
+    /// Runs the workflow to its end, or reverts the run.
+    async fn advance<W: Workflow<A>>(&self, workflow: &W, input: &W::Input) -> Result<(), Halted> {
+        let execution = &self.execution;
+        let is_taken_over = execution.ledger().is_begun();
+        if is_taken_over {
+            execution.persist().await?;
+        }
+        let run = execution.ledger().run().clone();
+        if run.state == RunState::Compensating {
+            return self.revert().await;
+        }
+        if run.cancel_requested_at.is_some() {
+            execution.ledger().halt(Halt::Cancelled);
+            return Err(Halted);
+        }
+        let answer = self.drive(workflow, input).await;
+        execution.check()?;
+        match answer {
+            Ok(output) => self.finish(W::NAME, output).await,
+            Err(error) => {
+                if error.is_permanent() {
+                    execution.fail(W::NAME, error.chain());
+                } else {
+                    execution.suspend(W::NAME, &error);
+                }
+                Err(Halted)
             }
-            RunState::NotStarted | RunState::Invoking => match self.drive(workflow, input).await {
-                Some(output) => self.finish(W::NAME, output).await,
-                None => None,
-            },
-            _ => self.revert().await,
-        };
-        match end {
-            Some(end) => Ok(end),
-            None => self.halted().await,
         }
     }
 
-    /// Runs the workflow; None if it halted.
-    async fn drive<W: Workflow<A>>(&self, workflow: &W, input: &W::Input) -> Option<W::Output> {
-        let flow = Flow::outermost(self);
+    async fn drive<W: Workflow<A>>(
+        &self,
+        workflow: &W,
+        input: &W::Input,
+    ) -> Result<W::Output, StepError> {
+        let (execution, flow) = (&self.execution, Flow::new(self));
         let work = AssertUnwindSafe(workflow.run(&flow, input)).catch_unwind();
-        // Steps end by themselves at the last moment. This ends what a workflow awaits beside them.
-        let grace = self.engine.config.deadline_margin / 2;
-        let time = self
-            .now()
-            .until(self.last_moment(Phase::Invoke).plus(grace));
-        let answered = match select(std::pin::pin!(work), self.engine.environment.sleep(time)).await
-        {
-            Either::Left((Ok(answered), _)) => answered,
-            Either::Left((Err(panic), _)) => Err(StepError::permanent(format!(
-                "it panicked: {}",
-                panic_message(&*panic)
-            ))),
-            Either::Right(_) => Err(StepError::transient("no time is left in this invocation")),
-        };
-        if self.ledger().halted().is_some() {
-            return None;
+        // Attempts end by themselves at the last moment. This ends what a workflow awaits besides.
+        let grace = execution.runtime.config.deadline_margin / 2;
+        let end = execution.last_moment().plus(grace);
+        let time = execution.sleep(execution.now().until(end));
+        match select(std::pin::pin!(work), std::pin::pin!(time)).await {
+            Either::Left((Ok(answer), _)) => answer,
+            Either::Left((Err(panic), _)) => {
+                let message = format!("it panicked: {}", panic_message(&*panic));
+                Err(StepError::permanent(message))
+            }
+            Either::Right(_) => Err(StepError::transient(NO_TIME)),
         }
-        match answered {
-            Ok(output) => return Some(output),
-            Err(error) if error.is_permanent() => self.fail(W::NAME, error.chain()),
-            Err(error) => self.give_up(W::NAME, &error),
-        };
-        None
     }
 
-    /// Records that the run is done, together with what its last steps handed over; None if it halted.
-    async fn finish<T: Serialize>(&self, workflow: &str, output: T) -> Option<End<T>> {
-        let uncalled = self.ledger().uncalled().map(str::to_owned);
+    /// Records that the run is done.
+    async fn finish<T: Serialize>(&self, workflow: &str, output: T) -> Result<(), Halted> {
+        let execution = &self.execution;
+        let (uncalled, unfinished) = {
+            let ledger = execution.ledger();
+            let owned = |name: Option<&str>| name.map(str::to_owned);
+            (owned(ledger.uncalled()), owned(ledger.unfinished()))
+        };
         if let Some(step) = uncalled {
-            let reason = format!("it recorded step {step}, which was not called again");
-            self.ledger().halt(Halt::Definition(reason));
-            return None;
+            execution.misfit(format!("step {step} is recorded but was not called again"));
+            return Err(Halted);
         }
-        if self.ledger().is_done_before() {
-            return Some(End::Outcome(Outcome::Done(output)));
+        if let Some(step) = unfinished {
+            let message = "the workflow dropped the call before its end".to_owned();
+            execution.fail(&step, message);
+            return Err(Halted);
         }
+        execution.settle_calls().await?;
+        let journal = &*execution.runtime.journal;
         let finished = match Json::of(&output) {
-            Ok(json) => self
-                .ledger()
-                .finish(json, &*self.engine.journal)
-                .map_err(|size| {
+            Ok(output) => {
+                let finished = execution.ledger().finish(output, journal);
+                finished.map_err(|size| {
                     format!("with its output, the record of the run would take {size} bytes")
-                }),
+                })
+            }
             Err(error) => Err(format!("its output cannot be written as JSON: {error}")),
         };
         if let Err(message) = finished {
-            self.fail(workflow, message);
-            return None;
+            execution.fail(workflow, message);
+            return Err(Halted);
         }
-        self.persist().await.ok()?;
-        self.ended();
-        Some(End::Outcome(Outcome::Done(output)))
+        execution.persist().await
     }
 
-    /// Goes on after a halt: reverts the run where it failed, gives its lease back where it waits, or stops.
-    async fn halted<T>(&self) -> Result<End<T>, EngineError> {
+    /// Goes on after a halt: reverts a run that failed, gives back the lease of a run that waits, or stops.
+    async fn after_halt<T: DeserializeOwned>(&self) -> Result<Conclusion<T>, EngineError> {
+        let execution = &self.execution;
         loop {
-            let halt = self.ledger().take_halt();
-            match halt {
-                Some(Halt::Failed { step, message }) => {
-                    self.note_error(&step, Phase::Invoke, message);
-                    if let Some(end) = self.revert().await {
-                        return Ok(end);
-                    }
-                }
+            let (halt, now) = (execution.ledger().take_halt(), execution.now());
+            let written = match halt {
+                Some(Halt::Failed { step, message }) => self.fail(&step, message).await,
                 Some(Halt::Cancelled) => {
-                    let workflow = self.ledger().run().workflow.clone();
-                    self.note_error(&workflow, Phase::Invoke, "the run was cancelled".to_owned());
-                    if let Some(end) = self.revert().await {
-                        return Ok(end);
-                    }
+                    let workflow = execution.ledger().run().workflow.clone();
+                    self.fail(&workflow, "the run was cancelled".to_owned())
+                        .await
+                }
+                Some(Halt::Unsettled) => {
+                    let unsettled = execution.ledger().unsettled_until(now);
+                    execution.ledger().suspend(unsettled.unwrap_or(now), false);
+                    execution.persist().await
                 }
                 Some(Halt::Suspended {
                     step,
                     message,
                     retry_after,
                 }) => {
-                    let during = match self.ledger().run().state {
-                        RunState::Compensating => Phase::Compensate,
-                        _ => Phase::Invoke,
-                    };
-                    let cause = self.note_error(&step, during, message);
-                    if self.give_back().await.is_ok() {
-                        self.ended();
-                        return Ok(End::Outcome(Outcome::Suspended { cause, retry_after }));
-                    }
+                    self.wait(&step, message, retry_after, now);
+                    execution.persist().await
                 }
                 Some(Halt::Definition(reason)) => {
-                    if self.give_back().await.is_ok() {
-                        let id = self.ledger().run().id.clone();
-                        return Err(EngineError::Definition { id, reason });
+                    let is_begun = execution.ledger().is_begun();
+                    if is_begun {
+                        execution.ledger().release();
+                        if execution.persist().await.is_err() {
+                            continue;
+                        }
                     }
+                    let id = execution.ledger().run().id.clone();
+                    return Err(EngineError::Definition { id, reason });
                 }
-                Some(Halt::Found(run)) => return Ok(End::Found(run)),
+                Some(Halt::Overtaken(found)) => return Ok(Conclusion::Overtaken(found)),
                 Some(Halt::Journal(error)) => return Err(error.into()),
-                Some(Halt::LeaseLost) | None => {
-                    warn!("another worker has taken the run over");
-                    return Ok(End::Outcome(Outcome::Running { until: None }));
-                }
+                Some(Halt::LeaseLost(until)) => return Ok(lease_lost(until.unwrap_or(now))),
+                None => return Ok(lease_lost(now)),
+            };
+            if written.is_ok() {
+                return self.conclude();
             }
         }
     }
 
-    /// Reverts the run; None if it halted.
-    async fn revert<T>(&self) -> Option<End<T>> {
-        let state = self.unwind().await.ok()?;
-        self.ended();
-        let ledger = self.ledger();
-        let cause = cause(ledger.run());
-        Some(End::Outcome(match state {
-            RunState::Failed => {
-                let leftovers = ledger
-                    .run()
-                    .leftovers()
-                    .map(|step| step.name.clone())
-                    .collect();
-                Outcome::Failed { cause, leftovers }
-            }
-            _ => Outcome::Reverted { cause },
-        }))
+    /// Reverts the run, for that reason.
+    async fn fail(&self, step: &str, message: String) -> Result<(), Halted> {
+        let cause = RunError::new(step, Phase::Invoke, message, self.execution.now());
+        self.execution.ledger().start_compensating(cause);
+        self.revert().await
     }
 
-    /// Gives the lease back, with all progress recorded. Of a run that has not begun there is nothing to keep.
-    async fn give_back(&self) -> Result<(), Halted> {
-        let is_begun = {
-            let mut ledger = self.ledger();
-            ledger.suspend();
-            ledger.is_begun()
+    /// The run waits: until it is resumed, or paused where its time budget is used up.
+    fn wait(&self, step: &str, message: String, retry_after: Option<Duration>, now: Timestamp) {
+        let execution = &self.execution;
+        let (run, unsettled) = {
+            let ledger = execution.ledger();
+            (ledger.run().clone(), ledger.unsettled_until(now))
         };
-        if is_begun {
-            self.persist().await
-        } else {
-            Ok(())
+        let during = match run.state {
+            RunState::Compensating => Phase::Compensate,
+            _ => Phase::Invoke,
+        };
+        execution.note_error(step, during, message);
+        let config = &execution.runtime.config;
+        if now >= run.budget_began().plus(config.time_budget) {
+            execution.ledger().pause(now);
+            return;
         }
+        let wait = config
+            .resume
+            .wait(run.suspensions, &*execution.runtime.environment);
+        let until = now.plus(retry_after.map_or(wait, |asked_for| asked_for.max(wait)));
+        let until = unsettled.map_or(until, |unsettled| unsettled.max(until));
+        execution.ledger().suspend(until, true);
     }
 
-    fn ended(&self) {
-        let ledger = self.ledger();
+    /// This execution ends, with everything recorded.
+    fn conclude<T: DeserializeOwned>(&self) -> Result<Conclusion<T>, EngineError> {
+        let ledger = self.execution.ledger();
         let run = ledger.run();
-        let error = run
-            .errors
-            .last()
-            .filter(|_| run.state != RunState::Done)
-            .map(ToString::to_string);
-        let (state, attempt, steps) = (run.state, run.attempt, run.steps.len());
-        info!(%state, attempt, steps, error, "run ended: {state}");
-        let event = RunEvent::Ended {
+        let error = run.last_error().map(ToString::to_string);
+        let error = error.filter(|_| run.state != RunState::Done);
+        let (suspended, paused) = (run.resume_at.is_some(), run.paused_at.is_some());
+        let (id, state) = (&run.id, run.state);
+        info!(%state, suspended, paused, steps = run.steps.len(), error, "run {id}: {state}");
+        self.execution.runtime.observer.observe(&RunEvent::Ended {
             workflow: &run.workflow,
-            state: run.state,
-        };
-        self.engine.observer.observe(&event);
+            state,
+            suspended,
+            paused,
+        });
+        outcome(run).map(Conclusion::Outcome)
     }
+}
+
+fn lease_lost<T>(until: Timestamp) -> Conclusion<T> {
+    warn!("another worker has taken the run over");
+    Conclusion::Outcome(Outcome::Leased { until })
+}
+
+/// What the record says about how far the run is.
+pub(crate) fn outcome<T: DeserializeOwned>(run: &Run) -> Result<Outcome<T>, EngineError> {
+    let cause = run.last_error().cloned().unwrap_or_else(|| {
+        let message = "the record does not say why".to_owned();
+        RunError::new(&run.workflow, Phase::Invoke, message, run.began_at)
+    });
+    Ok(match run.state {
+        RunState::Done => {
+            let output = run.output.as_ref().map_or("null", Json::as_str);
+            let output = serde_json::from_str(output);
+            Outcome::Done(output.map_err(|error| EngineError::Json {
+                id: run.id.clone(),
+                what: "output",
+                message: error.to_string(),
+            })?)
+        }
+        RunState::Reverted => Outcome::Reverted { cause },
+        RunState::Failed => {
+            let leftovers = run.leftovers().map(|step| step.name.clone()).collect();
+            Outcome::Failed { cause, leftovers }
+        }
+        _ if run.paused_at.is_some() => Outcome::Paused { cause },
+        _ => match run.resume_at {
+            Some(until) => Outcome::Suspended { until, cause },
+            None => Outcome::Leased {
+                until: run.lease_until.unwrap_or(run.began_at),
+            },
+        },
+    })
 }

@@ -1,48 +1,31 @@
 //! What a journal must do, as cases that any journal can be put through.
 //!
 //! ```
-//! # use std::sync::{Arc, Mutex};
-//! # use workflow::{Journal, MemoryJournal, conformance::{Subject, check}};
+//! # use std::sync::{Arc, atomic::{AtomicU32, Ordering}};
+//! # use workflow::{Journal, MemoryJournal, RunId, conformance::{Fixture, check}};
 //! #[derive(Default)]
 //! struct InMemory {
-//!     written: Arc<Mutex<Vec<String>>>,
+//!     journal: Arc<MemoryJournal>,
+//!     runs: AtomicU32,
 //! }
 //!
-//! impl Subject for InMemory {
-//!     type Write = Result<String, String>;
-//!
-//!     fn journal(&self) -> Arc<dyn Journal<Self::Write>> {
-//!         let written = Arc::clone(&self.written);
-//!         Arc::new(MemoryJournal::new(move |writes: &[Self::Write]| {
-//!             if let Some(index) = writes.iter().position(Result::is_err) {
-//!                 return Err((index, "refused".to_owned()));
-//!             }
-//!             written.lock().unwrap().extend(writes.iter().cloned().flatten());
-//!             Ok(())
-//!         }))
+//! impl Fixture for InMemory {
+//!     async fn new_run(&self) -> RunId {
+//!         RunId::new(self.runs.fetch_add(1, Ordering::Relaxed).to_string())
 //!     }
 //!
-//!     fn accepted(&self, name: &str) -> Self::Write {
-//!         Ok(name.to_owned())
-//!     }
-//!
-//!     fn refused(&self, name: &str) -> Self::Write {
-//!         Err(name.to_owned())
-//!     }
-//!
-//!     async fn is_written(&self, name: &str) -> bool {
-//!         self.written.lock().unwrap().iter().any(|written| written == name)
+//!     async fn journal(&self, _: &RunId) -> Arc<dyn Journal> {
+//!         self.journal.clone()
 //!     }
 //! }
 //!
-//! let cases = futures::executor::block_on(check(&InMemory::default(), "doctest"));
-//! assert!(cases >= 13);
+//! assert_eq!(futures::executor::block_on(check(&InMemory::default())), 12);
 //! ```
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a case fails by panicking, as a test does"
+    reason = "the cases are tests, for other crates"
 )]
 
 use std::sync::Arc;
@@ -50,428 +33,374 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use crate::{
-    Committed, Expected, Fence, Journal, Json, Phase, Run, RunError, RunId, RunQuery, RunState,
-    StepRecord, StepState, Timestamp,
+    Committed, Expected, Fence, Journal, Json, Phase, Run, RunError, RunId, RunState, StepRecord,
+    StepState, Timestamp,
 };
 
-/// A journal to be put through the cases, and the writes that it can make together with a record.
-pub trait Subject: Send + Sync {
-    /// A write that a step may hand over.
-    type Write: Clone + Send + Sync + 'static;
+/// A journal under test.
+pub trait Fixture: Sync {
+    /// The id of a run that the journal can hold, and holds nothing for.
+    fn new_run(&self) -> impl Future<Output = RunId> + Send;
 
-    /// The journal. Each call may answer another value, but all hold the same runs.
-    fn journal(&self) -> Arc<dyn Journal<Self::Write>>;
-
-    /// A write under that name that will be made.
-    fn accepted(&self, name: &str) -> Self::Write;
-
-    /// A write under that name that will be refused.
-    fn refused(&self, name: &str) -> Self::Write;
-
-    /// Whether the write under that name has been made.
-    fn is_written(&self, name: &str) -> impl Future<Output = bool> + Send;
+    /// The journal as a worker has it that begins to work on that run now. All workers see the same records.
+    fn journal(&self, id: &RunId) -> impl Future<Output = Arc<dyn Journal>> + Send;
 }
 
-/// How many workers are at a run at once, in the cases that are about that.
+/// How many workers write at once in the cases that are about that.
 const WORKERS: u64 = 8;
 
-/// Puts a journal through all cases and answers how many there were; panics at the first that fails. The runs' ids
-/// begin with `prefix`, which must not have been used with this journal before.
-pub async fn check<S: Subject>(subject: &S, prefix: &str) -> usize {
-    let cases = Cases {
-        subject,
-        journal: subject.journal(),
-        prefix,
-    };
+/// Puts a journal through all cases and answers how many there were; panics at the first that fails.
+pub async fn check<F: Fixture>(fixture: &F) -> usize {
+    let cases = Cases { fixture };
     cases.a_record_is_read_as_it_was_written().await;
     cases.a_run_is_begun_once().await;
-    cases.a_stale_epoch_writes_nothing().await;
-    cases.a_stale_sequence_writes_nothing().await;
-    cases.a_record_that_is_gone_is_not_written_anew().await;
+    cases.a_worker_that_was_replaced_writes_nothing().await;
+    cases.a_late_write_does_not_overwrite_a_newer_one().await;
+    cases.a_record_that_is_gone_is_not_created_again().await;
     cases.a_repeated_write_finds_itself().await;
-    cases.a_request_to_cancel_is_learned_of().await;
-    cases.a_request_to_cancel_leaves_a_run_that_is_over().await;
-    cases.writes_are_made_with_the_record().await;
-    cases.a_refused_write_refuses_all().await;
-    cases.a_conflict_says_nothing_of_the_writes().await;
+    cases
+        .a_request_to_cancel_stops_the_workers_next_write()
+        .await;
+    cases
+        .a_run_that_waits_is_paused_or_failed_keeps_its_record()
+        .await;
+    cases.a_run_that_is_over_can_begin_its_next_attempt().await;
     cases.of_many_workers_one_begins_a_run().await;
     cases.of_many_workers_one_takes_a_run_over().await;
-    cases.runs_are_listed_page_by_page().await;
     cases.a_record_of_the_largest_size_is_kept().await;
-    15
+    12
 }
 
-struct Cases<'a, S: Subject> {
-    subject: &'a S,
-    journal: Arc<dyn Journal<S::Write>>,
-    prefix: &'a str,
+struct Cases<'a, F> {
+    fixture: &'a F,
 }
 
-impl<S: Subject> Cases<'_, S> {
-    /// A run that has begun, with everything that a record can have.
-    fn run(&self, name: &str) -> Run {
-        let now = Timestamp::from_millis(1_795_427_107_966);
-        let step = StepRecord {
+const NOW: Timestamp = Timestamp::from_millis(1_795_427_107_966);
+
+impl<F: Fixture> Cases<'_, F> {
+    /// A run in flight, with everything that a record can have.
+    async fn run(&self) -> Run {
+        let done = StepRecord {
             name: "child/act-1".to_owned(),
-            step: "act".to_owned(),
+            step: Some("act".to_owned()),
             state: StepState::Done,
-            compensated: true,
+            irreversible: false,
             optional: true,
             input: Json::of(&vec![0.1, 1e300]).unwrap(),
             output: Some(Json::of(&"žluťoučký 🦀 \u{0}").unwrap()),
             undo: Some(Json::of(&()).unwrap()),
-            attempts: 3,
+            retries: 3,
             compensations: 1,
-            began: 1,
-            ended: Some(2),
-            started_at: now,
-            ended_at: Some(now),
+            key: 2,
+            undo_key: 1,
+            began: 0,
+            ended: Some(1),
+        };
+        let in_flight = StepRecord {
+            name: "act".to_owned(),
+            irreversible: true,
+            input: done.input.clone(),
+            began: 2,
+            ..StepRecord::default()
         };
         let error = RunError {
             step: "child/act-1".to_owned(),
-            during: Phase::Invoke,
+            during: Phase::Compensate,
             message: String::new(),
-            attempt: 1,
-            at: now,
+            at: NOW,
         };
         Run {
-            id: RunId::new(format!("{}:{name}", self.prefix)),
+            id: self.fixture.new_run().await,
             workflow: "conformance".to_owned(),
             version: 7,
             state: RunState::Invoking,
             attempt: 2,
-            epoch: 1,
+            nonce: "nonce".to_owned(),
             sequence: 1,
             owner: "one".to_owned(),
-            lease_until: Some(now),
-            cancel_requested_at: None,
+            lease_until: Some(NOW),
+            suspensions: 3,
+            budget_from: Some(NOW),
             input: Json::of(&u64::MAX).unwrap(),
-            output: None,
-            steps: vec![
-                StepRecord {
-                    optional: false,
-                    output: None,
-                    undo: None,
-                    ended: None,
-                    ..step.clone()
-                },
-                step,
-            ],
+            steps: vec![done, in_flight],
+            cause: Some(error.clone()),
             errors: vec![error],
-            created_at: now,
-            updated_at: now,
-            expires_at: None,
+            began_at: NOW,
+            ..Run::default()
         }
     }
 
-    async fn begin(&self, name: &str) -> Run {
-        let run = self.run(name);
+    async fn begun(&self) -> Run {
+        let run = self.run().await;
         self.applied(&run, Expected::Absent).await;
         run
     }
 
-    async fn commit(&self, run: &Run, expected: Expected, writes: &[S::Write]) -> Committed {
-        self.journal.commit(run, expected, writes).await.unwrap()
+    async fn journal(&self, run: &Run) -> Arc<dyn Journal> {
+        self.fixture.journal(&run.id).await
+    }
+
+    async fn load(&self, run: &Run) -> Option<Run> {
+        self.journal(run).await.load(&run.id).await.unwrap()
+    }
+
+    async fn commit(&self, run: &Run, expected: Expected) -> Committed {
+        self.journal(run).await.commit(run, expected).await.unwrap()
     }
 
     async fn applied(&self, run: &Run, expected: Expected) {
-        let committed = self.commit(run, expected, &[]).await;
-        assert!(matches!(committed, Committed::Applied), "{committed:?}");
+        applied_by(&*self.journal(run).await, run, expected).await;
+        assert_eq!(self.load(run).await.as_ref(), Some(run));
     }
 
     async fn conflicts(&self, run: &Run, expected: Expected, with: &Run) {
-        match self.commit(run, expected, &[]).await {
+        match self.commit(run, expected).await {
             Committed::Conflict(Some(found)) => assert_eq!(*found, *with),
-            other => panic!("{other:?} is no conflict with {with:?}"),
+            other => panic!("{other:?} is not a conflict with {with:?}"),
         }
-        assert_eq!(
-            self.journal.load(&run.id).await.unwrap().as_ref(),
-            Some(with)
-        );
+        assert_eq!(self.load(run).await.as_ref(), Some(with));
     }
 
     async fn a_record_is_read_as_it_was_written(&self) {
-        let mut run = self.begin("read").await;
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), Some(run.clone()));
-        let fence = Fence::of(&run);
-        // Over, with a moment of expiry to the second, which is what a database's time to live can keep.
-        run.state = RunState::Done;
-        run.sequence = 2;
-        run.lease_until = None;
-        run.output = Some(Json::of(&()).unwrap());
-        run.expires_at = Some(Timestamp::from_millis(1_798_000_000_000));
-        self.applied(&run, Expected::At(fence)).await;
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), Some(run));
-        let unknown = RunId::new(format!("{}:unknown", self.prefix));
-        assert_eq!(self.journal.load(&unknown).await.unwrap(), None);
+        let run = self.run().await;
+        assert_eq!(self.load(&run).await, None);
+        self.applied(&run, Expected::Absent).await;
+        let second = Run {
+            state: RunState::Compensating,
+            steps: Vec::new(),
+            ..next(&run)
+        };
+        self.applied(&second, at(&run)).await;
     }
 
     async fn a_run_is_begun_once(&self) {
-        let first = self.begin("begun").await;
-        let second = Run {
-            owner: "other".to_owned(),
-            ..first.clone()
-        };
+        let first = self.run().await;
+        let second = owned(&first, "two");
+        // Both have found nothing before one of them writes.
+        let (one, two) = (self.journal(&first).await, self.journal(&first).await);
+        assert_eq!(one.load(&first.id).await.unwrap(), None);
+        assert_eq!(two.load(&first.id).await.unwrap(), None);
+        applied_by(&*one, &first, Expected::Absent).await;
+        match two.commit(&second, Expected::Absent).await.unwrap() {
+            Committed::Conflict(Some(found)) => assert_eq!(*found, first),
+            other => panic!("{other:?}"),
+        }
         self.conflicts(&second, Expected::Absent, &first).await;
     }
 
-    async fn a_stale_epoch_writes_nothing(&self) {
-        let begun = self.begin("epoch").await;
-        let fence = Fence::of(&begun);
-        let taken_over = Run {
-            epoch: 2,
-            sequence: 2,
-            owner: "other".to_owned(),
-            ..begun.clone()
-        };
-        self.applied(&taken_over, Expected::At(fence)).await;
-        let late = Run {
-            sequence: 2,
-            ..begun
-        };
-        self.conflicts(&late, Expected::At(fence), &taken_over)
-            .await;
-        let guessed = Fence {
-            sequence: 2,
-            ..fence
-        };
-        self.conflicts(&late, Expected::At(guessed), &taken_over)
-            .await;
+    async fn a_worker_that_was_replaced_writes_nothing(&self) {
+        let begun = self.begun().await;
+        let former = self.journal(&begun).await;
+        assert_eq!(former.load(&begun.id).await.unwrap(), Some(begun.clone()));
+        let taken_over = owned(&next(&begun), "two");
+        self.applied(&taken_over, at(&begun)).await;
+        let committed = former.commit(&next(&begun), at(&begun)).await.unwrap();
+        assert!(
+            matches!(committed, Committed::Conflict(Some(_))),
+            "{committed:?}"
+        );
+        self.conflicts(&next(&begun), at(&begun), &taken_over).await;
+        // Not even where the sequence is right.
+        let guess = next(&next(&begun));
+        let guessed = at(&owned(&taken_over, "one"));
+        self.conflicts(&guess, guessed, &taken_over).await;
     }
 
-    async fn a_stale_sequence_writes_nothing(&self) {
-        let begun = self.begin("sequence").await;
-        let fence = Fence::of(&begun);
-        let second = Run {
-            sequence: 2,
-            ..begun.clone()
-        };
-        self.applied(&second, Expected::At(fence)).await;
-        let third = Run {
-            sequence: 3,
-            ..begun
-        };
-        self.conflicts(&third, Expected::At(fence), &second).await;
+    /// ```text
+    /// worker: write 2 (expects 1) ─► no answer ─► write 3 (expects 1) ─► made
+    ///                           └─────────────────────────────────────────────► arrives late: refused
+    /// ```
+    async fn a_late_write_does_not_overwrite_a_newer_one(&self) {
+        let begun = self.begun().await;
+        let late = next(&begun);
+        let newer = next(&late);
+        self.applied(&newer, at(&begun)).await;
+        self.conflicts(&late, at(&begun), &newer).await;
     }
 
-    async fn a_record_that_is_gone_is_not_written_anew(&self) {
-        let run = self.run("gone");
-        let committed = self.commit(&run, Expected::At(Fence::of(&run)), &[]).await;
+    async fn a_record_that_is_gone_is_not_created_again(&self) {
+        let run = self.run().await;
+        let committed = self.commit(&next(&run), at(&run)).await;
         assert!(
             matches!(committed, Committed::Conflict(None)),
             "{committed:?}"
         );
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), None);
+        assert_eq!(self.load(&run).await, None);
     }
 
+    /// A write whose reply was lost: its repetition is either known as such, or refused with what stands.
     async fn a_repeated_write_finds_itself(&self) {
-        let begun = self.begin("repeated").await;
-        self.conflicts(&begun, Expected::Absent, &begun).await;
-        let second = Run {
-            sequence: 2,
-            ..begun.clone()
-        };
-        let expected = Expected::At(Fence::of(&begun));
-        self.applied(&second, expected).await;
-        self.conflicts(&second, expected, &second).await;
+        let begun = self.begun().await;
+        self.finds_itself(&begun, Expected::Absent).await;
+        let second = next(&begun);
+        self.applied(&second, at(&begun)).await;
+        self.finds_itself(&second, at(&begun)).await;
     }
 
-    async fn a_request_to_cancel_is_learned_of(&self) {
-        let begun = self.begin("cancel").await;
-        let (first, second) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_000));
-        let cancelled = self
-            .journal
-            .request_cancel(&begun.id, first)
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            cancelled,
-            Run {
-                cancel_requested_at: Some(first),
-                ..begun.clone()
-            }
-        );
-        let again = self
-            .journal
-            .request_cancel(&begun.id, second)
-            .await
-            .unwrap();
-        assert_eq!(again.as_ref(), Some(&cancelled), "the first request counts");
-        let unaware = Run {
-            sequence: 2,
-            ..begun.clone()
-        };
-        self.conflicts(&unaware, Expected::At(Fence::of(&begun)), &cancelled)
-            .await;
-        let aware = Run {
-            sequence: 2,
-            ..cancelled.clone()
-        };
-        self.applied(&aware, Expected::At(Fence::of(&cancelled)))
-            .await;
-    }
-
-    async fn a_request_to_cancel_leaves_a_run_that_is_over(&self) {
-        let at = Timestamp::from_millis(1_000);
-        for state in [RunState::Done, RunState::Reverted] {
-            let over = Run {
-                state,
-                ..self.run(&format!("cancel-{state}"))
-            };
-            self.applied(&over, Expected::Absent).await;
-            assert_eq!(
-                self.journal.request_cancel(&over.id, at).await.unwrap(),
-                Some(over)
-            );
+    async fn finds_itself(&self, run: &Run, expected: Expected) {
+        match self.commit(run, expected).await {
+            Committed::Applied => {}
+            Committed::Conflict(Some(found)) => assert_eq!(*found, *run),
+            other @ Committed::Conflict(None) => panic!("{other:?}"),
         }
-        let unknown = RunId::new(format!("{}:cancel-unknown", self.prefix));
-        assert_eq!(
-            self.journal.request_cancel(&unknown, at).await.unwrap(),
-            None
-        );
-        assert_eq!(self.journal.load(&unknown).await.unwrap(), None);
+        assert_eq!(self.load(run).await.as_ref(), Some(run));
     }
 
-    fn writes(&self, name: &str) -> (Vec<String>, Vec<S::Write>) {
-        let names: Vec<String> = (1..=2)
-            .map(|number| format!("{}:{name}-{number}", self.prefix))
-            .collect();
-        let writes = names
-            .iter()
-            .map(|name| self.subject.accepted(name))
-            .collect();
-        (names, writes)
-    }
-
-    async fn writes_are_made_with_the_record(&self) {
-        let (names, writes) = self.writes("written");
-        let run = self.run("written");
-        let committed = self.commit(&run, Expected::Absent, &writes).await;
-        assert!(matches!(committed, Committed::Applied), "{committed:?}");
-        for name in names {
-            assert!(self.subject.is_written(&name).await, "{name}");
-        }
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), Some(run));
-    }
-
-    async fn a_refused_write_refuses_all(&self) {
-        let (names, mut writes) = self.writes("refused");
-        writes.insert(1, self.subject.refused(&format!("{}:refused", self.prefix)));
-        let run = self.run("refused");
-        match self.commit(&run, Expected::Absent, &writes).await {
-            Committed::Rejected { index, reason } => {
-                assert!(index == 1 && !reason.is_empty(), "{index}: {reason}");
-            }
+    async fn a_request_to_cancel_stops_the_workers_next_write(&self) {
+        let begun = self.begun().await;
+        let worker = self.journal(&begun).await;
+        assert_eq!(worker.load(&begun.id).await.unwrap(), Some(begun.clone()));
+        let cancelled = Run {
+            cancel_requested_at: Some(NOW),
+            ..next(&begun)
+        };
+        self.applied(&cancelled, at(&begun)).await;
+        let unaware = next(&next(&begun));
+        match worker.commit(&unaware, at(&begun)).await.unwrap() {
+            Committed::Conflict(Some(found)) => assert_eq!(*found, cancelled),
             other => panic!("{other:?}"),
         }
-        for name in names {
-            assert!(!self.subject.is_written(&name).await, "{name}");
-        }
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), None);
+        let aware = next(&cancelled);
+        applied_by(&*worker, &aware, at(&cancelled)).await;
+        assert_eq!(self.load(&begun).await, Some(aware));
     }
 
-    /// A worker whose reply was lost repeats its write. That its writes are refused now, since they are made, must not
-    /// keep it from seeing that they are.
-    async fn a_conflict_says_nothing_of_the_writes(&self) {
-        let begun = self.begin("conflict").await;
-        let refused = self.subject.refused(&format!("{}:conflict", self.prefix));
-        let committed = self.commit(&begun, Expected::Absent, &[refused]).await;
-        assert!(
-            matches!(committed, Committed::Conflict(Some(_))),
-            "{committed:?}"
-        );
-        let (names, writes) = self.writes("conflict");
-        let committed = self.commit(&begun, Expected::Absent, &writes).await;
-        assert!(
-            matches!(committed, Committed::Conflict(Some(_))),
-            "{committed:?}"
-        );
-        for name in names {
-            assert!(!self.subject.is_written(&name).await, "{name}");
+    async fn a_run_that_waits_is_paused_or_failed_keeps_its_record(&self) {
+        let begun = self.begun().await;
+        let suspended = Run {
+            lease_until: None,
+            resume_at: Some(NOW),
+            ..next(&begun)
+        };
+        self.applied(&suspended, at(&begun)).await;
+        let paused = Run {
+            resume_at: None,
+            paused_at: Some(NOW),
+            ..next(&suspended)
+        };
+        self.applied(&paused, at(&suspended)).await;
+        let resumed = Run {
+            paused_at: None,
+            lease_until: Some(NOW),
+            ..owned(&next(&paused), "two")
+        };
+        self.applied(&resumed, at(&paused)).await;
+        let failed = Run {
+            state: RunState::Failed,
+            lease_until: None,
+            ..next(&resumed)
+        };
+        self.applied(&failed, at(&resumed)).await;
+        // A run can wait before anything of it is recorded.
+        let suspended = Run {
+            steps: Vec::new(),
+            lease_until: None,
+            resume_at: Some(NOW),
+            ..self.run().await
+        };
+        self.applied(&suspended, Expected::Absent).await;
+    }
+
+    /// The journal may drop the record of a run that is over.
+    async fn a_run_that_is_over_can_begin_its_next_attempt(&self) {
+        for state in [RunState::Done, RunState::Reverted] {
+            let begun = self.begun().await;
+            let over = Run {
+                state,
+                lease_until: None,
+                output: (state == RunState::Done).then(|| Json::of(&()).unwrap()),
+                // To the second, which is as precise as a database's time to live.
+                expires_at: Some(Timestamp::from_millis(1_798_000_000_000)),
+                ..next(&begun)
+            };
+            applied_by(&*self.journal(&over).await, &over, at(&begun)).await;
+            let is_over = |found: &Option<Run>| found.as_ref().is_none_or(|found| *found == over);
+            let repeated = match self.commit(&over, at(&begun)).await {
+                Committed::Applied => self.load(&begun).await,
+                Committed::Conflict(found) => found.map(|found| *found),
+            };
+            assert!(is_over(&repeated), "{repeated:?}");
+            let found = self.load(&begun).await;
+            assert!(is_over(&found), "{found:?}");
+            let (expected, sequence) = match &found {
+                None => (Expected::Absent, 1),
+                Some(over) => (at(over), over.sequence + 1),
+            };
+            let again = Run {
+                attempt: 3,
+                nonce: "other".to_owned(),
+                sequence,
+                ..owned(&begun, "two")
+            };
+            self.applied(&again, expected.clone()).await;
+            let late = owned(&again, "three");
+            self.conflicts(&late, expected, &again).await;
         }
     }
 
     async fn one_of_many(&self, run: &Run, expected: Expected) {
-        let workers = (0..WORKERS).map(|worker| {
-            let run = Run {
-                owner: format!("worker {worker}"),
-                ..run.clone()
-            };
-            async move { (self.commit(&run, expected, &[]).await, run) }
+        let workers = join_all((0..WORKERS).map(|worker| {
+            let run = owned(run, &format!("worker {worker}"));
+            async move { (self.journal(&run).await, run) }
+        }));
+        let writes = workers.await.into_iter().map(|(journal, run)| {
+            let expected = expected.clone();
+            async move { (journal.commit(&run, expected).await.unwrap(), run) }
         });
         let mut made = Vec::new();
-        for (committed, run) in join_all(workers).await {
+        for (committed, run) in join_all(writes).await {
             match committed {
                 Committed::Applied => made.push(run),
                 Committed::Conflict(Some(_)) => {}
-                other => panic!("{other:?}"),
+                other @ Committed::Conflict(None) => panic!("{other:?}"),
             }
         }
         assert_eq!(made.len(), 1, "of {WORKERS} workers one makes its write");
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), made.pop());
+        assert_eq!(self.load(run).await, made.pop());
     }
 
     async fn of_many_workers_one_begins_a_run(&self) {
-        self.one_of_many(&self.run("begin-8"), Expected::Absent)
-            .await;
+        self.one_of_many(&self.run().await, Expected::Absent).await;
     }
 
     async fn of_many_workers_one_takes_a_run_over(&self) {
-        let begun = self.begin("take-over-8").await;
-        let taken_over = Run {
-            epoch: 2,
-            sequence: 2,
-            ..begun.clone()
-        };
-        self.one_of_many(&taken_over, Expected::At(Fence::of(&begun)))
-            .await;
-    }
-
-    async fn runs_are_listed_page_by_page(&self) {
-        for number in 0..7 {
-            let state = if number % 2 == 0 {
-                RunState::Failed
-            } else {
-                RunState::Invoking
-            };
-            let run = Run {
-                state,
-                ..self.run(&format!("list-{number}"))
-            };
-            self.applied(&run, Expected::Absent).await;
-        }
-        let mut query = RunQuery {
-            workflow: Some("conformance".to_owned()),
-            state: Some(RunState::Failed),
-            limit: 2,
-            after: None,
-        };
-        let mut listed = Vec::new();
-        loop {
-            let page = self.journal.list(&query).await.unwrap();
-            assert!(page.runs.len() <= query.limit);
-            listed.extend(page.runs.into_iter().map(|run| run.id));
-            query.after = page.next;
-            if query.after.is_none() {
-                break;
-            }
-        }
-        let ours = format!("{}:", self.prefix);
-        listed.retain(|id| id.as_str().starts_with(&ours));
-        listed.sort();
-        let expected = [0, 2, 4, 6].map(|number| RunId::new(format!("{ours}list-{number}")));
-        assert_eq!(listed, expected, "each once, and no others");
+        let begun = self.begun().await;
+        self.one_of_many(&next(&begun), at(&begun)).await;
     }
 
     async fn a_record_of_the_largest_size_is_kept(&self) {
-        let mut run = self.run("large");
+        let mut run = self.run().await;
+        let journal = self.journal(&run).await;
         // Where there is no limit, a megabyte has to do.
-        let most = self.journal.max_size().min(1_000_000);
-        let room = most - self.journal.size(&run);
-        run.output = Some(Json::of(&"x".repeat(room - 100)).unwrap());
-        assert!(self.journal.size(&run) <= most);
+        let most = journal.max_size().min(1_000_000);
+        let room = most.saturating_sub(journal.size(&run)).saturating_sub(100);
+        run.output = Some(Json::of(&"x".repeat(room)).unwrap());
+        assert!(journal.size(&run) <= most);
         self.applied(&run, Expected::Absent).await;
-        assert_eq!(self.journal.load(&run.id).await.unwrap(), Some(run));
     }
+}
+
+async fn applied_by(journal: &dyn Journal, run: &Run, expected: Expected) {
+    let committed = journal.commit(run, expected).await.unwrap();
+    assert!(matches!(committed, Committed::Applied), "{committed:?}");
+}
+
+/// The record with the sequence of the next write.
+fn next(run: &Run) -> Run {
+    let sequence = run.sequence + 1;
+    Run {
+        sequence,
+        ..run.clone()
+    }
+}
+
+fn owned(run: &Run, owner: &str) -> Run {
+    Run {
+        owner: owner.to_owned(),
+        ..run.clone()
+    }
+}
+
+fn at(run: &Run) -> Expected {
+    Expected::At(Fence::of(run))
 }

@@ -1,4 +1,4 @@
-//! Time, sleep and randomness: passed in, so that a test decides them.
+//! Time, sleep and randomness: passed in, so that tests control them.
 
 use std::{
     fmt,
@@ -28,13 +28,13 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment and `duration` more; the end of time where that would pass it.
+    /// `duration` after this moment, saturating.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// This moment less `duration`; the epoch where that would precede it.
+    /// `duration` before this moment, saturating at the epoch.
     #[must_use]
     pub fn minus(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
@@ -57,7 +57,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Where the engine takes time, sleep and randomness from.
+/// The engine's source of time, sleep and randomness.
 pub trait Environment: Send + Sync {
     /// The time of day. Workers compare it with leases that other workers wrote, so their clocks must
     /// agree to within [`EngineConfig::lease_margin`](crate::EngineConfig::lease_margin).
@@ -66,7 +66,7 @@ pub trait Environment: Send + Sync {
     /// Ends after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// A random number, for jitter and for the token that tells one worker from another.
+    /// A random number, for jitter and for tokens that must never recur.
     fn random(&self) -> u64;
 }
 

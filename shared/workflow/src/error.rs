@@ -4,14 +4,14 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use thiserror::Error;
 
-use crate::{RunId, Timestamp};
+use crate::RunId;
 
 type Source = Arc<dyn Error + Send + Sync>;
 
 /// Why a step, a query or a workflow did not succeed.
 ///
-/// Whether it may succeed later is part of the error, and never guessed from its text: a *transient* error is
-/// retried and then suspends the run; a *permanent* one reverts it.
+/// Whether it may succeed later is part of the error and never guessed from its text. A *transient* error is retried and
+/// then suspends the run; a *permanent* one reverts it.
 #[derive(Clone, Debug)]
 pub struct StepError {
     kind: Kind,
@@ -21,35 +21,48 @@ pub struct StepError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Transient { retry_after: Option<Duration> },
+    Transient {
+        unanswered: bool,
+        retry_after: Option<Duration>,
+    },
     Permanent,
     Interrupted,
 }
 
 impl StepError {
-    /// An error that may be gone at the next attempt: a time-out, a throttled request, a server's 503.
+    /// The other side answered that the request failed, and a later one may succeed: it throttles, or it is overloaded.
+    ///
+    /// The next attempt has a new idempotency key, since many services store a failure under its key. So an answer that
+    /// leaves open whether a request under this key has acted, such as "another request with this key is under way",
+    /// is [unanswered](Self::unanswered).
     pub fn transient(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Transient { retry_after: None },
-            message: message.into(),
-            source: None,
-        }
+        Self::new(Kind::transient(false), message.into())
     }
 
-    /// An error that no repetition cures: the input is refused, the thing is not there.
+    /// The call was not answered, or the answer says nothing about its effect: it may have acted, and may still act
+    /// within [`EngineConfig::lease_margin`](crate::EngineConfig::lease_margin). A time-out, a connection reset, a
+    /// gateway's 502 or 504.
+    ///
+    /// The error is transient. The next attempt has the same idempotency key, and until the margin has passed the engine
+    /// makes no other call.
+    pub fn unanswered(message: impl Into<String>) -> Self {
+        Self::new(Kind::transient(true), message.into())
+    }
+
+    /// An error that no repetition cures: the input is refused, the thing does not exist.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self {
-            kind: Kind::Permanent,
-            message: message.into(),
-            source: None,
-        }
+        Self::new(Kind::Permanent, message.into())
     }
 
-    /// What the engine answers once the run is to stop: the workflow passes it on with `?`.
+    /// The engine's answer once the run must stop: the workflow passes it on with `?`.
     pub(crate) fn interrupted() -> Self {
         let message = "the run does not go on in this execution".to_owned();
+        Self::new(Kind::Interrupted, message)
+    }
+
+    const fn new(kind: Kind, message: String) -> Self {
         Self {
-            kind: Kind::Interrupted,
+            kind,
             message,
             source: None,
         }
@@ -62,10 +75,10 @@ impl StepError {
         self
     }
 
-    /// The other side said when to come back; no attempt is made before. Without meaning for a permanent error.
+    /// The other side said when to come back; no attempt is made before. Ignored for a permanent error.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        if let Kind::Transient { retry_after } = &mut self.kind {
+        if let Kind::Transient { retry_after, .. } = &mut self.kind {
             *retry_after = Some(wait);
         }
         self
@@ -75,7 +88,7 @@ impl StepError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
-            Kind::Transient { retry_after } => retry_after,
+            Kind::Transient { retry_after, .. } => retry_after,
             Kind::Permanent | Kind::Interrupted => None,
         }
     }
@@ -84,6 +97,18 @@ impl StepError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::Transient { .. })
+    }
+
+    /// Whether the call may still take effect.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Transient {
+                unanswered: true,
+                ..
+            }
+        )
     }
 
     /// Whether no later attempt can succeed.
@@ -105,6 +130,15 @@ impl StepError {
     }
 }
 
+impl Kind {
+    const fn transient(unanswered: bool) -> Self {
+        Self::Transient {
+            unanswered,
+            retry_after: None,
+        }
+    }
+}
+
 impl fmt::Display for StepError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.message.fmt(formatter)
@@ -119,13 +153,13 @@ impl Error for StepError {
     }
 }
 
-/// Why the journal did not do what it was asked to.
+/// Why the journal failed.
 #[derive(Clone, Debug, Error)]
 pub enum JournalError {
-    /// It did not answer, or not in time: whether a write was made is unknown.
+    /// It did not answer, or not in time; the outcome of a write is unknown.
     #[error("the journal is not available: {message}")]
     Unavailable {
-        /// What it said.
+        /// What happened.
         message: String,
         /// The error that this comes from.
         #[source]
@@ -134,7 +168,7 @@ pub enum JournalError {
     /// It refused the request for good: no permission, no such table.
     #[error("the journal refused the request: {message}")]
     Refused {
-        /// What it said.
+        /// What happened.
         message: String,
         /// The error that this comes from.
         #[source]
@@ -151,7 +185,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// The journal did not answer, with the error that tells why.
+    /// The journal did not answer, for this reason.
     pub fn unavailable(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Unavailable {
             message: source.to_string(),
@@ -159,11 +193,20 @@ impl JournalError {
         }
     }
 
-    /// The journal refused for good, with the error that tells why.
+    /// The journal refused for good, for this reason.
     pub fn refused(source: impl Error + Send + Sync + 'static) -> Self {
         Self::Refused {
             message: source.to_string(),
             source: Some(Arc::new(source)),
+        }
+    }
+
+    /// The journal did not answer in time.
+    pub(crate) fn timed_out(after: Duration) -> Self {
+        let message = format!("no answer within {} ms", after.as_millis());
+        Self::Unavailable {
+            message,
+            source: None,
         }
     }
 
@@ -174,13 +217,13 @@ impl JournalError {
     }
 }
 
-/// Why a run could neither be finished nor brought to a defined state in this execution.
+/// Why an execution ended without an [`Outcome`](crate::Outcome). The run's state is what the journal holds.
 #[derive(Clone, Debug, Error)]
 pub enum EngineError {
-    /// The journal failed; what it holds is what counts, and a later execution goes on from there.
+    /// The journal failed. A later execution goes on from what it holds.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A run of this id exists with another workflow or another input.
+    /// An unfinished run of this id has another workflow or another input.
     #[error("run {id} exists already, for another {what}")]
     Conflict {
         /// The run.
@@ -188,8 +231,8 @@ pub enum EngineError {
         /// What differs: "workflow" or "input".
         what: &'static str,
     },
-    /// What the run recorded does not fit the code: it was begun by another version of the workflow. The run
-    /// stays as it is, for the version that can finish it.
+    /// The workflow's code contradicts itself, or the record: it calls a step that it does not declare, or another
+    /// version of it began the run. The run stays as it is, for the version that can finish it.
     #[error("run {id} does not fit the workflow's definition: {reason}")]
     Definition {
         /// The run.
@@ -197,20 +240,20 @@ pub enum EngineError {
         /// What does not fit.
         reason: String,
     },
-    /// The input alone makes the record of the run too large; nothing is recorded and nothing is done.
+    /// The input alone makes the record of the run too large. Nothing is recorded and nothing is done.
     #[error(
         "the record of run {id} would take {size} bytes of at most {most}, with room for errors"
     )]
     TooLarge {
         /// The run.
         id: RunId,
-        /// What it would take.
+        /// The size of the record.
         size: usize,
-        /// What the journal takes.
+        /// The largest size that the journal takes.
         most: usize,
     },
-    /// The input, or the stored output, is no JSON of its type.
-    #[error("the {what} of run {id} is no JSON of its type: {message}")]
+    /// The input or the stored output does not match its type.
+    #[error("the {what} of run {id} does not match its type: {message}")]
     Json {
         /// The run.
         id: RunId,
@@ -222,62 +265,9 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether a later execution may succeed without anything being changed.
+    /// Whether a later execution may succeed as things are.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Journal(error) if error.is_transient())
     }
-}
-
-/// One error in the life of a run, as it is kept in the run's record.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct RunError {
-    /// The step's name within the run, or the workflow's where no step was to blame.
-    pub step: String,
-    /// What was being done.
-    pub during: Phase,
-    /// The error and its sources, cut to [`RunError::MAX_MESSAGE`] bytes.
-    pub message: String,
-    /// Which attempt of the run it was.
-    pub attempt: u32,
-    /// When it happened.
-    pub at: Timestamp,
-}
-
-impl RunError {
-    /// The most bytes of a message that are kept.
-    pub const MAX_MESSAGE: usize = 1024;
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            step,
-            during,
-            message,
-            ..
-        } = self;
-        match during {
-            Phase::Invoke => write!(formatter, "{step}: {message}"),
-            Phase::Compensate => write!(formatter, "compensating {step}: {message}"),
-        }
-    }
-}
-
-/// What was being done to a step when an error occurred.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The step was being invoked.
-    Invoke,
-    /// The step was being compensated.
-    Compensate,
-}
-
-/// `text`, cut to at most `most` bytes at a character's border.
-pub(crate) fn cut(mut text: String, most: usize) -> String {
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most));
-    }
-    text
 }

@@ -1,14 +1,42 @@
 //! One worker's execution of one run: the ledger, and the I/O that keeps the journal up to it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use futures::future::{Either, select};
 use tracing::warn;
 
 use crate::{
-    Application, Engine, GivenUp, Phase, RunError, StepError, Steps, Timestamp,
-    attempts::given_up,
-    ledger::{Halt, Ledger, Settled},
+    Committed, EngineConfig, Environment, Journal, JournalError, Observer, Phase, RunError,
+    StepError, Timestamp,
+    ledger::{Halt, Ledger, Verdict, Write},
 };
+
+/// What an engine works with.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) environment: Arc<dyn Environment>,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) config: EngineConfig,
+}
+
+impl Runtime {
+    /// A random token of 128 bits, in 25 characters.
+    pub(crate) fn token(&self) -> String {
+        let half = || u128::from(self.environment.random());
+        let mut rest = (half() << 64) | half();
+        let mut token = String::with_capacity(25);
+        while rest > 0 {
+            let digit = u32::try_from(rest % 36).unwrap_or(0);
+            token.extend(char::from_digit(digit, 36));
+            rest /= 36;
+        }
+        token
+    }
+}
 
 /// The run does not go on: the ledger's halt says why.
 #[derive(Clone, Copy, Debug)]
@@ -20,105 +48,118 @@ impl From<Halted> for StepError {
     }
 }
 
-type OnGivenUp<'a, A> =
-    &'a (dyn Fn(&GivenUp<'_>) -> Option<<A as Application>::Write> + Send + Sync);
-
-pub(crate) struct Execution<'a, A: Application> {
-    pub(crate) app: &'a A,
-    pub(crate) engine: &'a Engine<A>,
-    pub(crate) steps: &'a Steps<A>,
+pub(crate) struct Execution<'a> {
+    pub(crate) runtime: &'a Runtime,
     /// When the invocation ends.
-    pub(crate) deadline: Timestamp,
-    /// Whether there will be no further delivery: then the run is reverted where it would be suspended.
-    pub(crate) last_chance: bool,
-    /// What goes along with the run's end, if it is given up.
-    pub(crate) given_up: OnGivenUp<'a, A>,
-    ledger: Mutex<Ledger<A::Write>>,
-    /// Held while a write is under way, so that writes are made one after the other.
+    deadline: Timestamp,
+    ledger: Mutex<Ledger>,
+    /// Held during a write, so that writes are made one after the other.
     writing: tokio::sync::Mutex<()>,
 }
 
-impl<'a, A: Application> Execution<'a, A> {
-    pub(crate) fn new(
-        (engine, app, steps): (&'a Engine<A>, &'a A, &'a Steps<A>),
-        ledger: Ledger<A::Write>,
-        (deadline, last_chance): (Timestamp, bool),
-        given_up: OnGivenUp<'a, A>,
-    ) -> Self {
+impl<'a> Execution<'a> {
+    pub(crate) fn new(runtime: &'a Runtime, ledger: Ledger, deadline: Timestamp) -> Self {
         let (ledger, writing) = (Mutex::new(ledger), tokio::sync::Mutex::new(()));
         Self {
-            app,
-            engine,
-            steps,
+            runtime,
             deadline,
-            last_chance,
-            given_up,
             ledger,
             writing,
         }
     }
 
     /// The ledger. Never held across an await.
-    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger<A::Write>> {
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.engine.environment.now()
+        self.runtime.environment.now()
     }
 
-    /// When the last attempt of that phase must have ended.
-    pub(crate) fn last_moment(&self, during: Phase) -> Timestamp {
-        let margin = self.engine.config.deadline_margin;
-        match during {
-            Phase::Invoke if self.last_chance => self
-                .deadline
-                .minus(margin)
-                .minus(self.engine.config.revert_reserve),
-            Phase::Invoke | Phase::Compensate => self.deadline.minus(margin),
-        }
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        self.runtime.environment.sleep(duration).await;
     }
 
-    /// Brings the journal up to the ledger, unless it is.
+    /// When the last attempt must have ended.
+    pub(crate) fn last_moment(&self) -> Timestamp {
+        self.deadline.minus(self.runtime.config.deadline_margin)
+    }
+
+    /// Brings the journal up to the ledger.
+    ///
+    /// A write that was not answered is repeated with the same condition and a higher sequence number. At most one of
+    /// them is made, whatever becomes of the others and whenever they arrive, since each changes what all of them expect.
     pub(crate) async fn persist(&self) -> Result<(), Halted> {
         let _writing = self.writing.lock().await;
-        let policy = self.engine.config.journal_retry;
-        let mut attempt = 0;
+        let policy = self.runtime.config.journal_retry;
+        let lease_until = self.deadline.plus(self.runtime.config.lease_margin);
+        let (mut attempt, mut may_be_over) = (0, false);
         loop {
-            if let Some(Halt::Found(_) | Halt::LeaseLost | Halt::Journal(_)) =
-                self.ledger().halted()
-            {
+            if self.ledger().halted().is_some_and(Halt::is_final) {
                 return Err(Halted);
             }
             if !self.ledger().is_changed() {
                 return Ok(());
             }
-            let lease_until = self.deadline.plus(self.engine.config.lease_margin);
             let write = self.ledger().next_write(lease_until, self.now());
-            let error = match self
-                .engine
-                .journal
-                .commit(&write.run, write.expected, &write.writes)
-                .await
-            {
+            let error = match self.commit(&write).await {
+                // The journal has dropped the record since our own last write ended the run: within our lease no other
+                // worker can have done that.
+                Ok(Committed::Conflict(None)) if may_be_over && self.now() < self.deadline => {
+                    self.ledger().settle(&write, Committed::Applied);
+                    return Ok(());
+                }
                 Ok(committed) => match self.ledger().settle(&write, committed) {
-                    Settled::Made => return Ok(()),
-                    Settled::Again => continue,
-                    Settled::Halted => return Err(Halted),
+                    Verdict::Made => return Ok(()),
+                    Verdict::Again => continue,
+                    Verdict::Halt => return Err(Halted),
                 },
                 Err(error) => error,
             };
+            may_be_over |= write.run.state.is_over();
             attempt += 1;
-            let wait = policy.backoff(attempt, &*self.engine.environment);
-            if !error.is_transient()
-                || attempt >= policy.attempts
-                || self.now().plus(wait) >= self.deadline
-            {
+            let wait = policy.backoff(attempt, &*self.runtime.environment);
+            let is_last = attempt >= policy.attempts || self.now().plus(wait) >= self.deadline;
+            if is_last || !error.is_transient() {
                 self.ledger().halt(Halt::Journal(error));
                 return Err(Halted);
             }
             warn!(error = %error, attempt, "journal write failed; trying again");
-            self.engine.environment.sleep(wait).await;
+            self.sleep(wait).await;
+        }
+    }
+
+    async fn commit(&self, write: &Write) -> Result<Committed, JournalError> {
+        let limit = self.runtime.config.journal_retry.timeout;
+        let commit = self
+            .runtime
+            .journal
+            .commit(&write.run, write.expected.clone());
+        match select(commit, self.runtime.environment.sleep(limit)).await {
+            Either::Left((committed, _)) => committed,
+            Either::Right(_) => Err(JournalError::timed_out(limit)),
+        }
+    }
+
+    /// Waits until every call that was not answered has taken effect, or never will; halts where there is no time for
+    /// that.
+    ///
+    /// ```text
+    /// we:         call a ─► no answer ───► call b, or compensate a, or end the run
+    /// other side:                    └──────────────────────────► a takes effect, too late to be noticed
+    /// ```
+    pub(crate) async fn settle_calls(&self) -> Result<(), Halted> {
+        loop {
+            let now = self.now();
+            let Some(until) = self.ledger().unsettled_until(now) else {
+                return Ok(());
+            };
+            if until >= self.last_moment() {
+                self.ledger().halt(Halt::Unsettled);
+                return Err(Halted);
+            }
+            self.sleep(now.until(until)).await;
         }
     }
 
@@ -130,18 +171,15 @@ impl<'a, A: Application> Execution<'a, A> {
         }
     }
 
+    /// The run must be reverted.
     pub(crate) fn fail(&self, step: &str, message: String) -> StepError {
-        self.ledger().halt(Halt::Failed {
-            step: step.to_owned(),
-            message,
-        });
+        let step = step.to_owned();
+        self.ledger().halt(Halt::Failed { step, message });
         StepError::interrupted()
     }
 
-    pub(crate) fn give_up(&self, step: &str, error: &StepError) -> StepError {
-        if self.last_chance {
-            return self.fail(step, given_up(error));
-        }
+    /// The run must be suspended.
+    pub(crate) fn suspend(&self, step: &str, error: &StepError) -> StepError {
         let (step, message, retry_after) = (step.to_owned(), error.chain(), error.retry_after());
         self.ledger().halt(Halt::Suspended {
             step,
@@ -151,6 +189,7 @@ impl<'a, A: Application> Execution<'a, A> {
         StepError::interrupted()
     }
 
+    /// The code does not fit the record, or itself.
     pub(crate) fn misfit(&self, reason: String) -> StepError {
         self.ledger().halt(Halt::Definition(reason));
         StepError::interrupted()
@@ -158,6 +197,8 @@ impl<'a, A: Application> Execution<'a, A> {
 
     /// Keeps an error with the run.
     pub(crate) fn note_error(&self, step: &str, during: Phase, message: String) -> RunError {
-        self.ledger().note_error(step, during, message, self.now())
+        let error = RunError::new(step, during, message, self.now());
+        self.ledger().note_error(error.clone());
+        error
     }
 }

@@ -1,33 +1,28 @@
-//! The port to the journal, where runs are kept.
+//! The port to the journal, where runs are kept, and a journal in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 
-use crate::{JournalError, Run, RunId, RunState, Timestamp};
+use crate::{JournalError, Run, RunId};
 
 /// Where runs are kept: one record a run.
 ///
-/// An implementation is right if it passes the cases of the module `conformance` (with the feature of that name).
+/// An implementation is right if it passes the cases of the module `conformance` (with the feature of that name). It
+/// may drop the record of a run that is [over](crate::RunState::is_over) at once; then a duplicate starts the run again.
 #[async_trait]
-pub trait Journal<W>: Send + Sync {
-    /// Writes `run` if the record stands as `expected`, and makes `writes` in the same transaction: all or nothing.
-    ///
-    /// It makes the write at most once; an error means that it is unknown whether it did.
-    async fn commit(
-        &self,
-        run: &Run,
-        expected: Expected,
-        writes: &[W],
-    ) -> Result<Committed, JournalError>;
-
+pub trait Journal: Send + Sync {
     /// The run of that id, as the last write left it.
     async fn load(&self, id: &RunId) -> Result<Option<Run>, JournalError>;
 
-    /// Notes that somebody wants the run cancelled, without touching anything else, if it is not over yet; and
-    /// answers the run as it then stands. The first request's time stays.
-    async fn request_cancel(&self, id: &RunId, at: Timestamp) -> Result<Option<Run>, JournalError>;
-
-    /// A page of the runs that are kept, in no particular order.
-    async fn list(&self, query: &RunQuery) -> Result<RunPage, JournalError>;
+    /// Writes `run` if the record stands as `expected`.
+    ///
+    /// It makes the write at most once. An error means that the outcome is unknown: the write may have been made, or may
+    /// still be made later.
+    async fn commit(&self, run: &Run, expected: Expected) -> Result<Committed, JournalError>;
 
     /// How many bytes a record may have, as [`size`](Self::size) counts them.
     fn max_size(&self) -> usize {
@@ -41,83 +36,68 @@ pub trait Journal<W>: Send + Sync {
 }
 
 /// How the record of a run must stand for a write to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// There is none.
     Absent,
-    /// It is as the writer left it, or found it.
+    /// It is as the writer left it, or loaded it.
     At(Fence),
 }
 
-/// What tells whether a record still is as a worker knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Identifies one state of a record. No two writes that a journal applies to a record have the same fence.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
-    /// The record's [`Run::epoch`].
-    pub epoch: u64,
+    /// The record's [`Run::owner`].
+    pub owner: String,
     /// The record's [`Run::sequence`].
     pub sequence: u64,
-    /// Whether the record has a [`Run::cancel_requested_at`]. It is part of the fence because the request is
-    /// made by somebody who does not hold the lease: a worker that writes without having seen it must learn of it.
-    pub cancel_requested: bool,
 }
 
 impl Fence {
     /// The fence of that record.
     #[must_use]
-    pub const fn of(run: &Run) -> Self {
+    pub fn of(run: &Run) -> Self {
         Self {
-            epoch: run.epoch,
+            owner: run.owner.clone(),
             sequence: run.sequence,
-            cancel_requested: run.cancel_requested_at.is_some(),
         }
     }
 }
 
-/// What became of a write.
+/// The journal's answer to a write.
 #[derive(Clone, Debug)]
 pub enum Committed {
-    /// It is made.
+    /// The write is made.
     Applied,
     /// The record does not stand as expected: as it does stand, or none where there is no record.
     Conflict(Option<Box<Run>>),
-    /// The record stands as expected, but one of the other writes was refused.
-    Rejected {
-        /// Which one.
-        index: usize,
-        /// Why.
-        reason: String,
-    },
 }
 
-/// Which runs to list.
-#[derive(Clone, Debug, Default)]
-pub struct RunQuery {
-    /// Only runs of this workflow.
-    pub workflow: Option<String>,
-    /// Only runs in this state.
-    pub state: Option<RunState>,
-    /// How many runs to look at; the page has at most that many. The journal chooses where it is zero.
-    pub limit: usize,
-    /// Where the page before ended: its [`RunPage::next`].
-    pub after: Option<String>,
+/// A journal that holds its runs in memory and forgets them with the process; for tests and for trying things out.
+#[derive(Debug, Default)]
+pub struct MemoryJournal {
+    runs: Mutex<BTreeMap<RunId, Run>>,
 }
 
-impl RunQuery {
-    /// Whether the query asks for `run`.
-    #[must_use]
-    pub fn matches(&self, run: &Run) -> bool {
-        self.workflow
-            .as_ref()
-            .is_none_or(|workflow| *workflow == run.workflow)
-            && self.state.is_none_or(|state| state == run.state)
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn load(&self, id: &RunId) -> Result<Option<Run>, JournalError> {
+        let runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(runs.get(id).cloned())
     }
-}
 
-/// A page of runs.
-#[derive(Clone, Debug, Default)]
-pub struct RunPage {
-    /// The runs; possibly none although there is a next page.
-    pub runs: Vec<Run>,
-    /// Where the next page begins; none where this is the last.
-    pub next: Option<String>,
+    async fn commit(&self, run: &Run, expected: Expected) -> Result<Committed, JournalError> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = runs.get(&run.id);
+        let as_expected = match (found, expected) {
+            (None, Expected::Absent) => true,
+            (Some(found), Expected::At(fence)) => Fence::of(found) == fence,
+            (None, Expected::At(_)) | (Some(_), Expected::Absent) => false,
+        };
+        if !as_expected {
+            return Ok(Committed::Conflict(found.cloned().map(Box::new)));
+        }
+        runs.insert(run.id.clone(), run.clone());
+        Ok(Committed::Applied)
+    }
 }

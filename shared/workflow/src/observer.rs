@@ -1,10 +1,10 @@
-//! What the engine tells of its runs, for metrics.
+//! What the engine reports about its runs, for metrics.
 
 use std::time::Duration;
 
 use crate::{Phase, RunState};
 
-/// Is told what happens in runs as it happens; for counting and measuring. It must not block.
+/// Receives what happens in runs, as it happens, for counting and measuring. It must not block.
 pub trait Observer: Send + Sync {
     /// Something happened.
     fn observe(&self, event: &RunEvent<'_>);
@@ -14,50 +14,58 @@ pub trait Observer: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum RunEvent<'a> {
-    /// An attempt at a step, or at its compensation, ended.
+    /// An attempt at a step, at its compensation or at a query ended.
     Attempt {
         /// The workflow.
         workflow: &'a str,
         /// The declared step's name.
         step: &'a str,
-        /// What was being done.
+        /// What the attempt was for.
         during: Phase,
         /// How it ended.
-        ended: AttemptEnd,
+        outcome: AttemptOutcome,
         /// How long it took.
         took: Duration,
     },
-    /// A run that another worker began, or that had been suspended, was taken up again.
+    /// An execution took over a run that was recorded before.
     Resumed {
         /// The workflow.
         workflow: &'a str,
     },
-    /// An execution came to its end and left the run in this state.
+    /// An execution ended and left the run like this.
     Ended {
         /// The workflow.
         workflow: &'a str,
-        /// The run's state. `Invoking` and `WaitingToCompensate` mean that it is suspended.
+        /// The run's state.
         state: RunState,
+        /// Whether it is suspended.
+        suspended: bool,
+        /// Whether it is paused.
+        paused: bool,
     },
 }
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttemptEnd {
+pub enum AttemptOutcome {
     /// It succeeded.
-    Succeeded,
-    /// It failed, and may succeed later.
-    FailedTransiently,
-    /// It failed for good, or panicked.
-    FailedPermanently,
-    /// It took too long and was ended.
-    TimedOut,
+    Success,
+    /// The other side answered that it failed; it may succeed later.
+    TransientFailure,
+    /// It was not answered and may still take effect.
+    Unanswered,
+    /// It took too long, and the engine ended it; it may still take effect.
+    TimeOut,
+    /// It failed for good.
+    PermanentFailure,
+    /// It panicked, which counts as a permanent failure that was not answered.
+    Panic,
 }
 
-/// Nobody is told anything.
+/// Ignores everything.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unobserved;
+pub(crate) struct NoObserver;
 
-impl Observer for Unobserved {
+impl Observer for NoObserver {
     fn observe(&self, _: &RunEvent<'_>) {}
 }

@@ -1,64 +1,40 @@
-//! Workflows, and the steps that they declare.
+//! Workflows, and the flow through which they do their work.
 
-use std::{any::TypeId, collections::BTreeMap};
+use std::future::IntoFuture;
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join, join_all},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Application, Call, Flow, Json, RetryPolicy, RunError, RunState, Step, StepError, Timestamp,
+    IrreversibleStep, Query, RunId, Step, StepError, Steps, Timestamp,
+    calls::Calls,
+    step::{Action, Irreversible, Reversible},
 };
 
 /// A workflow: an async function over its steps. Branches, loops and mapping are plain Rust.
 ///
-/// It is run again from its start whenever a run is resumed; recorded steps then answer at once with what they
-/// answered before. So it must do nothing by itself, only through steps, and ask nothing but through queries.
-pub trait Workflow<A: Application>: Send + Sync {
-    /// The workflow's name: in the journal and in logs.
+/// It runs again from its start whenever a run is resumed; recorded steps then answer at once with what they answered
+/// before. So it acts only through steps and reads only through queries.
+pub trait Workflow<A: Send + Sync + 'static>: Send + Sync {
+    /// The workflow's name in the journal and in logs.
     const NAME: &'static str;
-    /// The definition's version. Raise it with a change that a run begun before must not be resumed with: such
-    /// a run is then refused with [`EngineError::Definition`](crate::EngineError::Definition).
+    /// The definition's version. Raise it with a change that a run begun before must not be resumed with; such a run is
+    /// then refused with [`EngineError::Definition`](crate::EngineError::Definition).
     const VERSION: u32 = 1;
-    /// Whether a run may be followed by another of the same id that is about something else, which its input says: the
-    /// next state of a thing, say, where the id names the thing.
-    ///
-    /// Such runs are conducted one after the other, never side by side, and each begins with what the one before has left
-    /// settled: one that is still open is first taken to its end, with its own input. It is then replaced in the journal.
-    /// Otherwise another input is refused as a [conflict](crate::EngineError::Conflict).
-    const SERIAL: bool = false;
     /// What a run is about.
     type Input: Serialize + DeserializeOwned + Send + Sync;
     /// What a run results in.
     type Output: Serialize + DeserializeOwned + Send + Sync;
 
-    /// The steps whose compensation a run may need. It is by this list, not by running the workflow again, that
-    /// a run is reverted; a step that is not in it, and has a compensation, is refused before it acts.
+    /// The reversible steps that the workflow calls. A run is reverted by this list, without running the workflow.
+    ///
+    /// Two different steps of one name are refused before the run begins. A call of a reversible step that is missing
+    /// here is refused as [`EngineError::Definition`](crate::EngineError::Definition) before that step acts; steps that
+    /// the workflow called before it have acted by then, and the run stays open for a version that declares the step.
     fn steps(&self) -> Steps<A>;
-
-    /// A write to be made in the transaction that gives a run up: that ends it as reverted, or as failed with something left
-    /// over. If it is refused, the run ends without it. So whoever looks at what is written sees it given up exactly while
-    /// it is.
-    ///
-    /// The input is that of the run which is given up; or, where that has something left over and so keeps another one of a
-    /// [series](Self::SERIAL) from being begun, of the one that was asked for.
-    ///
-    /// A second write, before or after the run's end, could not do that: another worker may have begun the run afresh by
-    /// then, and die, and what is marked as given up would be under way with nobody to carry on.
-    fn given_up(
-        &self,
-        _app: &A,
-        _input: &Self::Input,
-        _given_up: &GivenUp<'_>,
-    ) -> Option<A::Write> {
-        None
-    }
-
-    /// A write to be made when a run that has failed with something left over is asked for again, before that is taken back:
-    /// it takes back what [`given_up`](Self::given_up) wrote. If it is refused, the run goes on without it. A run that is
-    /// begun afresh does so by itself, with [`Flow::alongside`].
-    fn taken_up(&self, _app: &A, _input: &Self::Input) -> Option<A::Write> {
-        None
-    }
 
     /// The workflow itself.
     fn run(
@@ -68,120 +44,221 @@ pub trait Workflow<A: Application>: Send + Sync {
     ) -> impl Future<Output = Result<Self::Output, StepError>> + Send;
 }
 
-/// How a run is given up.
-#[derive(Clone, Copy, Debug)]
-pub struct GivenUp<'a> {
-    /// [Reverted](RunState::Reverted), or [failed](RunState::Failed) with something left over.
-    pub state: RunState,
-    /// Why.
-    pub cause: &'a RunError,
-    /// When.
-    pub at: Timestamp,
+/// How a [`Workflow`] calls its steps and queries.
+///
+/// Once a step has failed for good, or the run is suspended or cancelled, every further call answers an error, and the
+/// engine decides by what happened, not by what the workflow makes of it. So pass errors on with `?`; swallowing one
+/// changes nothing. Call a step that may fail with [`optional`](StepCall::optional).
+pub struct Flow<'a, A> {
+    calls: &'a Calls<'a, A>,
+    /// The path of the nested workflow, with a slash behind it; empty for the outermost.
+    path: String,
+    run: RunId,
 }
 
-/// The steps that a workflow declares, by name.
-pub struct Steps<A: Application> {
-    declared: BTreeMap<&'static str, Declared<A>>,
-    clash: Option<&'static str>,
-}
+impl<'a, A: Send + Sync + 'static> Flow<'a, A> {
+    pub(crate) fn new(calls: &'a Calls<'a, A>) -> Self {
+        let run = calls.execution.ledger().run().id.clone();
+        let path = String::new();
+        Self { calls, path, run }
+    }
 
-struct Declared<A> {
-    type_id: TypeId,
-    step: Box<dyn Compensation<A>>,
-}
-
-impl<A: Application> Steps<A> {
-    /// No steps.
+    /// The run's id; within a nested workflow that workflow's own, `<its parent's>/<its name>`.
     #[must_use]
-    pub fn new() -> Self {
-        Self {
-            declared: BTreeMap::new(),
-            clash: None,
+    pub const fn run_id(&self) -> &RunId {
+        &self.run
+    }
+
+    /// When this attempt of the run began: the same in each resumption.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.calls.execution.ledger().run().began_at
+    }
+
+    /// Reads. Nothing is recorded, and a run that is resumed reads again.
+    pub async fn read<Q: Query<A>>(
+        &self,
+        query: &Q,
+        input: &Q::Input,
+    ) -> Result<Q::Output, StepError> {
+        self.calls.read(&self.run, query, input).await
+    }
+
+    /// Calls a reversible step.
+    pub fn step<'f, S: Step<A>>(
+        &'f self,
+        step: &'f S,
+        input: &'f S::Input,
+    ) -> StepCall<'f, A, Reversible<'f, S>> {
+        self.call(Reversible(step), input)
+    }
+
+    /// Calls an irreversible step.
+    pub fn irreversible_step<'f, S: IrreversibleStep<A>>(
+        &'f self,
+        step: &'f S,
+        input: &'f S::Input,
+    ) -> StepCall<'f, A, Irreversible<'f, S>> {
+        self.call(Irreversible(step), input)
+    }
+
+    fn call<'f, X: Action<A>>(&'f self, action: X, input: &'f X::Input) -> StepCall<'f, A, X> {
+        StepCall {
+            flow: self,
+            name: X::NAME.to_owned(),
+            action,
+            input,
         }
     }
 
-    /// These, and `step`.
-    #[must_use]
-    pub fn with<S: Step<A>>(mut self, step: S) -> Self {
-        let declared = Declared {
-            type_id: TypeId::of::<S>(),
-            step: Box::new(step),
+    /// Runs another workflow as a part of this one. Its steps are recorded with this run and reverted with it, under a
+    /// run id of their own. Declare them with [`Steps::with_all`].
+    pub fn workflow<'f, W: Workflow<A>>(
+        &'f self,
+        workflow: &'f W,
+        input: &'f W::Input,
+    ) -> WorkflowCall<'f, A, W> {
+        WorkflowCall {
+            flow: self,
+            name: W::NAME.to_owned(),
+            workflow,
+            input,
+        }
+    }
+
+    /// Lets two branches run side by side. Both come to an end, even if one fails, before anything is undone.
+    pub async fn parallelize<T, U>(
+        &self,
+        one: impl IntoFuture<Output = Result<T, StepError>, IntoFuture: Send> + Send,
+        other: impl IntoFuture<Output = Result<U, StepError>, IntoFuture: Send> + Send,
+    ) -> Result<(T, U), StepError> {
+        let (one, other) = join(one.into_future(), other.into_future()).await;
+        Ok((one?, other?))
+    }
+
+    /// Lets any number of branches run side by side. All come to an end, even if one fails, before anything is undone.
+    pub async fn parallelize_all<T, I>(&self, branches: I) -> Result<Vec<T>, StepError>
+    where
+        I: IntoIterator<Item: IntoFuture<Output = Result<T, StepError>, IntoFuture: Send>> + Send,
+    {
+        let branches = branches.into_iter().map(IntoFuture::into_future);
+        join_all(branches).await.into_iter().collect()
+    }
+}
+
+/// A call of a step; awaiting it makes the call.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct StepCall<'f, A, X: Action<A>> {
+    flow: &'f Flow<'f, A>,
+    name: String,
+    action: X,
+    input: &'f X::Input,
+}
+
+impl<'f, A: Send + Sync + 'static, X: Action<A>> StepCall<'f, A, X> {
+    /// Gives the call a name of its own. Within one run a name stands for one call.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The run can do without the step: if it fails for good it is undone, and the output is `None`.
+    pub const fn optional(self) -> OptionalStepCall<'f, A, X> {
+        OptionalStepCall(self)
+    }
+
+    async fn make(self, optional: bool) -> Result<Option<X::Output>, StepError> {
+        let Self {
+            flow,
+            name,
+            action,
+            input,
+        } = self;
+        let name = flow.path.clone() + &name;
+        let call = flow.calls.step(&name, &flow.run, &action, input, optional);
+        call.await
+    }
+}
+
+impl<'f, A: Send + Sync + 'static, X: Action<A> + 'f> IntoFuture for StepCall<'f, A, X> {
+    type Output = Result<X::Output, StepError>;
+    type IntoFuture = BoxFuture<'f, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        async { self.make(false).await?.ok_or_else(StepError::interrupted) }.boxed()
+    }
+}
+
+/// A call of a step that the run can do without; awaiting it makes the call.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct OptionalStepCall<'f, A, X: Action<A>>(StepCall<'f, A, X>);
+
+impl<A: Send + Sync + 'static, X: Action<A>> OptionalStepCall<'_, A, X> {
+    /// Gives the call a name of its own. Within one run a name stands for one call.
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self(self.0.named(name))
+    }
+}
+
+impl<'f, A: Send + Sync + 'static, X: Action<A> + 'f> IntoFuture for OptionalStepCall<'f, A, X> {
+    type Output = Result<Option<X::Output>, StepError>;
+    type IntoFuture = BoxFuture<'f, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.0.make(true).boxed()
+    }
+}
+
+/// A call of a nested workflow; awaiting it makes the call.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct WorkflowCall<'f, A, W: Workflow<A>>
+where
+    A: Send + Sync + 'static,
+{
+    flow: &'f Flow<'f, A>,
+    name: String,
+    workflow: &'f W,
+    input: &'f W::Input,
+}
+
+impl<A: Send + Sync + 'static, W: Workflow<A>> WorkflowCall<'_, A, W> {
+    /// Gives the call a name of its own. Within one run a name stands for one call.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    async fn make(self) -> Result<W::Output, StepError> {
+        let parent = self.flow;
+        let name = parent.path.clone() + &self.name;
+        let nested = Flow {
+            calls: parent.calls,
+            run: parent.run.nested(&self.name),
+            path: name.clone() + "/",
         };
-        self.add(S::NAME, declared);
-        self
-    }
-
-    /// These, and those of a workflow that runs nested in this one.
-    #[must_use]
-    pub fn with_workflow<W: Workflow<A>>(mut self, workflow: &W) -> Self {
-        let nested = workflow.steps();
-        self.clash = self.clash.or(nested.clash);
-        for (name, declared) in nested.declared {
-            self.add(name, declared);
-        }
-        self
-    }
-
-    fn add(&mut self, name: &'static str, declared: Declared<A>) {
-        let type_id = declared.type_id;
-        if let Some(before) = self.declared.insert(name, declared)
-            && before.type_id != type_id
-        {
-            self.clash = Some(name);
-        }
-    }
-
-    /// A name that two different steps bear, if there is one.
-    pub(crate) fn clash(&self) -> Option<&'static str> {
-        self.clash
-    }
-
-    /// The step of that name.
-    pub(crate) fn get(&self, name: &str) -> Option<&dyn Compensation<A>> {
-        self.declared.get(name).map(|declared| &*declared.step)
+        let execution = &parent.calls.execution;
+        self.workflow
+            .run(&nested, self.input)
+            .await
+            .map_err(|error| {
+                if execution.check().is_err() {
+                    return StepError::interrupted();
+                }
+                // The nested workflow failed by itself, not through a step.
+                if error.is_permanent() {
+                    execution.fail(&name, error.chain())
+                } else {
+                    execution.suspend(&name, &error)
+                }
+            })
     }
 }
 
-impl<A: Application> Default for Steps<A> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+impl<'f, A: Send + Sync + 'static, W: Workflow<A>> IntoFuture for WorkflowCall<'f, A, W> {
+    type Output = Result<W::Output, StepError>;
+    type IntoFuture = BoxFuture<'f, Self::Output>;
 
-/// The half of a step that reverting needs, with its types erased.
-pub(crate) trait Compensation<A>: Send + Sync {
-    fn retry_policy(&self) -> RetryPolicy;
-
-    fn compensate<'a>(
-        &'a self,
-        app: &'a A,
-        input: &'a Json,
-        undo: Option<&'a Json>,
-        call: &'a Call,
-    ) -> BoxFuture<'a, Result<(), StepError>>;
-}
-
-impl<A: Application, S: Step<A>> Compensation<A> for S {
-    fn retry_policy(&self) -> RetryPolicy {
-        Step::retry_policy(self)
-    }
-
-    fn compensate<'a>(
-        &'a self,
-        app: &'a A,
-        input: &'a Json,
-        undo: Option<&'a Json>,
-        call: &'a Call,
-    ) -> BoxFuture<'a, Result<(), StepError>> {
-        async move {
-            let unreadable = |error: serde_json::Error| {
-                StepError::permanent("what the run recorded for the step cannot be read")
-                    .with_source(error)
-            };
-            let input: S::Input = input.parse().map_err(unreadable)?;
-            let undo: Option<S::Undo> = undo.map(Json::parse).transpose().map_err(unreadable)?;
-            Step::compensate(self, app, &input, undo.as_ref(), call).await
-        }
-        .boxed()
+    fn into_future(self) -> Self::IntoFuture {
+        self.make().boxed()
     }
 }

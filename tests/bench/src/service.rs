@@ -14,7 +14,7 @@ pub(crate) const BRANDS_TABLE: &str = "brands";
 /// A service that the stage plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
-    /// DynamoDB: each brand is there, and no run of a workflow.
+    /// DynamoDB: each brand is there, and not synced.
     DynamoDb,
     /// SQS.
     Sqs,
@@ -97,8 +97,9 @@ fn item(body: &[u8]) -> Value {
         "created_at": { "S": now },
         "updated_at": { "S": now },
         "request": { "S": digest },
-        "unsynced_shard": { "S": "5" },
-        "announce_after": { "S": now },
+        "due_shard": { "S": "5" },
+        "due_at": { "S": now },
+        "due_since": { "S": now },
         "listed_shard": { "S": "5" },
     }})
 }

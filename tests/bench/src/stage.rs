@@ -148,7 +148,7 @@ fn constant() -> Vec<(&'static str, String)> {
         ("HOME", "/nonexistent"),
         ("RUST_LOG", "info"),
         ("BRANDS_TABLE", BRANDS_TABLE),
-        ("WORKFLOW_EXECUTIONS_TABLE", "workflow-executions"),
+        ("CIRCUITS_TABLE", "circuits"),
         (
             "BRAND_EVENTS_QUEUE_URL",
             "https://sqs.eu-central-1.amazonaws.com/123456789012/brand-events",
@@ -157,7 +157,13 @@ fn constant() -> Vec<(&'static str, String)> {
             "BRAND_EVENTS_DLQ_URL",
             "https://sqs.eu-central-1.amazonaws.com/123456789012/brand-events-dlq",
         ),
-        ("BRAND_EVENTS_MAX_RECEIVES", "5"),
+        ("NOTIFY_AFTER_SECONDS", "60"),
+        ("SYNC_RETRY_FIRST_SECONDS", "60"),
+        ("SYNC_RETRY_MAX_SECONDS", "3600"),
+        ("SYNC_GIVE_UP_AFTER_HOURS", "72"),
+        ("CIRCUIT_FAILURES", "5"),
+        ("CIRCUIT_PROBE_FIRST_SECONDS", "60"),
+        ("CIRCUIT_PROBE_MAX_SECONDS", "900"),
         (
             "AUTH_SECRET_ID",
             "arn:aws:secretsmanager:eu-central-1:123456789012:secret:auth",

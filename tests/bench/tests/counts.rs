@@ -57,7 +57,7 @@ fn sync_brand_opens_a_connection_to_the_cms_with_its_first_message_and_makes_thr
         invoke(&mut sync_brand, &stage, 1);
     }
     let one_by_one = stage.counts().since(&start);
-    let calls = "GetItem 20, PutItem 20, TransactWriteItems 20, POST 20";
+    let calls = "GetItem 20, UpdateItem 40, POST 20";
     assert_eq!(one_by_one.calls(), calls);
     assert_eq!(one_by_one.connections(), "CMS 1");
 }
@@ -70,7 +70,7 @@ fn a_batch_of_ten_takes_the_calls_of_ten_and_its_connections_are_kept() {
     let start = stage.counts();
     invoke(&mut sync_brand, &stage, 10);
     let batch = stage.counts().since(&start);
-    let calls = "GetItem 10, PutItem 10, TransactWriteItems 10, POST 10";
+    let calls = "GetItem 10, UpdateItem 20, POST 10";
     assert_eq!(batch.calls(), calls);
     // Whoever waits for a connection takes one that is given back meanwhile; the one that was being made is kept as well. So
     // there may be more than ten to each of the two, and how many varies.

@@ -1,131 +1,152 @@
 //! Brands that are changed and deleted: the CMS follows, in whichever order the events come.
 
-use brand::{Brand, BrandName, BrandStore, Changed, CloudEvent, Timestamp};
-use workflow::RunState;
+use brand::TakeUp;
+use std::time::Duration;
+use tokio::time::sleep;
 
-use crate::world::{BRAND, World, failures, id, received};
+use crate::world::World;
 
-impl World {
-    async fn rename(&self, name: &str) -> Brand {
-        let name = BrandName::parse(name).unwrap();
-        match self
-            .brands
-            .update(id(), &name, None, Timestamp::now())
-            .await
-        {
-            Ok(Changed::Done(brand)) => *brand,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn delete(&self) -> Brand {
-        match self.brands.delete(id(), None, Timestamp::now()).await {
-            Ok(Changed::Done(brand)) => *brand,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Delivers the event about that version of the brand; answers whether it is acknowledged.
-    async fn hear_of(&self, brand: &Brand) -> bool {
-        let mut event = received(1);
-        event.records[0].body = Some(serde_json::to_string(&CloudEvent::about(brand)).unwrap());
-        failures(&self.handler.handle(event, None).await).is_empty()
-    }
-
-    fn name_in_cms(&self) -> Option<String> {
-        self.cms.brand(BRAND).map(|brand| brand.name)
-    }
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_reaches_the_cms_and_a_deletion_takes_the_brand_from_it() {
     let world = World::with_brand("");
-    let created = world.brand().await.unwrap();
-    assert!(world.hear_of(&created).await);
+    world.remind(None).await;
     let renamed = world.rename("Globex").await;
-    assert!(world.hear_of(&renamed).await);
+    world.hear_of(&renamed).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Globex"));
     let deleted = world.delete().await;
-    assert!(world.hear_of(&deleted).await);
+    world.hear_of(&deleted).await;
     assert_eq!(world.name_in_cms(), None);
-    let brand = world.brand().await.unwrap();
-    assert!(brand.synced_at.is_some());
-    assert_eq!(brand.in_cms, None);
-    assert_eq!(world.run().await.unwrap().state, RunState::Done);
-    assert_eq!(world.to_announce().await, []);
+    assert!(world.is_synced());
+    assert_eq!(world.state().holds, None);
     assert_eq!(world.parked(), []);
+    let expires_at = world.brands.expires_at(deleted.id).unwrap();
+    assert!(expires_at > world.now().plus(Duration::from_hours(29 * 24)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn events_that_come_late_or_twice_or_in_the_wrong_order_change_nothing() {
     let world = World::with_brand("");
-    let created = world.brand().await.unwrap();
+    let created = world.row().brand;
     let first = world.rename("First").await;
     let second = world.rename("Second").await;
     for brand in [&second, &created, &first, &second, &created] {
-        assert!(world.hear_of(brand).await);
+        world.hear_of(brand).await;
     }
     assert_eq!(world.name_in_cms().as_deref(), Some("Second"));
-    assert_eq!(world.cms.calls().updates, 1);
-    assert_eq!(world.cms.calls().creates, 0);
+    let calls = world.cms.calls();
+    assert_eq!((calls.creates, calls.updates), (1, 0), "one call is enough");
 }
 
-#[tokio::test]
-async fn a_brand_deleted_while_its_sync_is_under_way_leaves_nothing_in_the_cms() {
-    // The CMS creates it, and does not answer in time.
+#[tokio::test(start_paused = true)]
+async fn a_newer_version_supersedes_a_run_that_waits_and_reads_the_cms_first() {
+    // The CMS creates it, and says that it has not.
     let world = World::with_brand(r#"[{"operation":"create","kind":"transient","when":"after"}]"#);
-    let created = world.brand().await.unwrap();
-    assert!(!world.hear_of(&created).await);
+    world.remind(None).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
     let deleted = world.delete().await;
-    // Whichever event comes first.
-    assert!(world.hear_of(&deleted).await);
+    world.hear_of(&deleted).await;
+    assert_eq!(world.cms.calls().retrieves, 1);
     assert_eq!(world.name_in_cms(), None);
-    assert!(world.hear_of(&created).await);
-    assert_eq!(world.name_in_cms(), None);
-    assert!(world.brand().await.unwrap().synced_at.is_some());
-    assert_eq!(world.run().await.unwrap().state, RunState::Done);
+    assert!(world.is_synced());
 }
 
-#[tokio::test]
-async fn a_change_that_the_cms_refuses_after_acting_is_restored() {
+#[tokio::test(start_paused = true)]
+async fn a_refused_change_is_undone_to_what_the_cms_really_held() {
+    // Version 1 reached the CMS, though it did not say so; version 2 is refused after it has acted.
     let world = World::with_brand(
-        r#"[{"operation":"update","name":"Globex","kind":"permanent","when":"after"}]"#,
+        r#"[{"operation":"create","kind":"transient","when":"after"},
+            {"operation":"update","name":"Globex","kind":"permanent","when":"after"}]"#,
     );
-    let created = world.brand().await.unwrap();
-    assert!(world.hear_of(&created).await);
+    world.remind(None).await;
     let renamed = world.rename("Globex").await;
-    assert!(world.hear_of(&renamed).await);
-    assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
-    let brand = world.brand().await.unwrap();
-    assert_eq!(brand.sync_failure.unwrap().kind, "reverted");
-    assert_eq!(brand.in_cms.unwrap().as_str(), "Acme");
+    world.hear_of(&renamed).await;
+    assert_eq!(world.name_in_cms().as_deref(), Some("Acme"), "not removed");
+    assert_eq!(world.mark(), Some("refused"));
+    assert_eq!(world.state().holds.as_deref(), Some("Acme"));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_brand_that_changes_during_its_sync_is_taken_on_by_the_same_worker() {
+    let world =
+        World::with_brand(r#"[{"operation":"create","kind":"hang","when":"after","times":1}]"#);
+    let change = async {
+        sleep(Duration::from_secs(1)).await;
+        world.rename("Globex").await;
+    };
+    tokio::join!(world.remind(None), change);
+    assert_eq!(world.name_in_cms().as_deref(), Some("Globex"));
+    assert!(world.is_synced(), "{:?}", world.row());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_that_the_cms_refuses_after_acting_creates_the_brand_again() {
-    let world = World::with_brand(r#"[{"operation":"delete","kind":"permanent","when":"after"}]"#);
-    let created = world.brand().await.unwrap();
-    assert!(world.hear_of(&created).await);
+    let world = World::with_brand(
+        r#"[{"operation":"delete","kind":"permanent","when":"after","times":1}]"#,
+    );
+    world.remind(None).await;
     let deleted = world.delete().await;
-    assert!(world.hear_of(&deleted).await);
+    world.hear_of(&deleted).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
-    assert!(world.brand().await.unwrap().sync_failure.is_some());
+    assert_eq!(world.mark(), Some("refused"));
+    assert_eq!(world.brands.expires_at(deleted.id), None, "the row stays");
+
+    world.take_up(TakeUp::Marked).await;
+    world.remind(None).await;
+    assert_eq!(world.name_in_cms(), None);
+    assert!(world.is_synced());
 }
 
-#[tokio::test]
-async fn a_change_that_follows_one_which_failed_for_good_reaches_the_cms() {
+#[tokio::test(start_paused = true)]
+async fn a_change_that_follows_a_refused_one_reaches_the_cms() {
     let world = World::with_brand(
         r#"[{"operation":"create","kind":"permanent","when":"after"},
             {"operation":"delete","kind":"permanent","when":"before","times":1}]"#,
     );
-    let created = world.brand().await.unwrap();
-    assert!(world.hear_of(&created).await);
-    assert_eq!(world.run().await.unwrap().state, RunState::Failed);
+    world.remind(None).await;
+    assert_eq!(world.mark(), Some("failed"));
+    assert_eq!(world.row().due_at, None);
     let renamed = world.rename("Globex").await;
-    assert!(world.hear_of(&renamed).await);
+    world.hear_of(&renamed).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Globex"));
-    let brand = world.brand().await.unwrap();
-    assert!(brand.synced_at.is_some());
-    assert_eq!(brand.sync_failure, None);
+    assert!(world.is_synced());
+    assert_eq!(world.mark(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_restored_from_a_backup_is_synced_like_any_other() {
+    let world = World::with_brand("");
+    world.remind(None).await;
+    let backup = world.row();
+    for name in ["Second", "Third"] {
+        let renamed = world.rename(name).await;
+        world.hear_of(&renamed).await;
+    }
+    world.brands.put(backup);
+    world.take_up(TakeUp::Everything).await;
+    world.remind(None).await;
+    assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
+    // The version numbers come a second time.
+    for name in ["Another", "Third"] {
+        let renamed = world.rename(name).await;
+        world.hear_of(&renamed).await;
+        assert_eq!(world.name_in_cms().as_deref(), Some(name));
+        assert!(world.is_synced());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_key_is_used_twice_whatever_was_lost() {
+    let world = World::with_brand("");
+    world.remind(None).await;
+    for name in ["L2", "L3", "L4", "L5", "Acme"] {
+        // The record of what was done is lost each time.
+        let mut row = world.row();
+        row.subscribers.clear();
+        world.brands.put(row);
+        let renamed = world.rename(name).await;
+        world.take_up(TakeUp::Everything).await;
+        world.hear_of(&renamed).await;
+        assert_eq!(world.name_in_cms().as_deref(), Some(name));
+        assert!(world.is_synced());
+    }
 }

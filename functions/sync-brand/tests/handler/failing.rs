@@ -1,16 +1,21 @@
-//! Brands whose sync fails for good: nothing of them stays in the CMS, the event is parked, the brand says why.
+//! Brands that the CMS refuses: nothing of them stays there, and the row says why.
 
-use brand::{Brand, BrandId, BrandName, Timestamp};
+use std::time::Duration;
+
+use brand::{Brand, BrandId, BrandName, TakeUp};
 use cms::{Cms, CmsBrand, CmsError, Faults, StubCms};
-use workflow::RunState;
 
-use crate::world::{BRAND, MAX_RECEIVES, ONE, Queues, World, acme, batch, failures, received};
+use crate::world::{BRAND, ONE, World, acme, batch, failures};
 
 /// A CMS that panics at the sight of one name.
 #[derive(Clone)]
 struct PanickingCms(StubCms);
 
 impl Cms for PanickingCms {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        self.0.get_brand(id).await
+    }
+
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
         assert!(brand.name != "Panics", "out of ink");
         self.0.create_brand(brand, key).await
@@ -25,114 +30,84 @@ impl Cms for PanickingCms {
     }
 }
 
-#[tokio::test]
-async fn a_brand_that_is_missing_is_parked_with_its_id() {
-    let world = World::new("");
-    let response = world.handler.handle(batch(ONE), None).await;
-    assert_eq!(failures(&response), [""; 0]);
-    let parked = world.parked();
-    assert_eq!(parked.len(), 1);
-    assert_eq!(parked[0].1, "reverted");
-    assert!(
-        parked[0]
-            .2
-            .contains(&format!("brand with id {BRAND} was not found")),
-        "{}",
-        parked[0].2
-    );
-    assert_eq!(world.cms.calls().creates, 0);
-}
-
-#[tokio::test]
-async fn a_cms_that_fails_for_good_after_acting_keeps_nothing() {
+#[tokio::test(start_paused = true)]
+async fn a_refused_brand_leaves_nothing_and_its_row_says_why_and_since_when() {
     let world = World::with_brand(r#"[{"operation":"create","kind":"permanent","when":"after"}]"#);
-    let response = world.handler.handle(batch(ONE), None).await;
+    let begun = world.now();
+    let response = world
+        .handler
+        .handle(batch(ONE), Some(world.deadline()))
+        .await;
     assert_eq!(failures(&response), [""; 0]);
     assert_eq!(world.cms.creates(BRAND), 1, "the CMS has acted");
     assert_eq!(world.cms.brands(), []);
-    assert_eq!(world.run().await.unwrap().state, RunState::Reverted);
-    assert_eq!(world.brand().await.unwrap().synced_at, None);
-    assert_eq!(world.parked()[0].1, "reverted");
+    assert_eq!(world.parked(), [], "the row says it, not a message");
+    let mark = world.state().mark.unwrap();
+    assert_eq!((mark.kind.as_str(), mark.version), ("refused", 1));
+    assert!(
+        mark.cause.contains("the stub was told to refuse this"),
+        "{}",
+        mark.cause
+    );
+    assert!(mark.since >= begun);
+    assert_eq!(world.row().due_at, None);
+    assert_eq!(world.brands.attention_since(acme().id), Some(mark.since));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_delivery_reverts_and_parks_what_cannot_be_finished() {
-    let world = World::with_brand(r#"[{"operation":"create","kind":"transient","when":"after"}]"#);
-    let response = world.handler.handle(received(MAX_RECEIVES), None).await;
-    assert_eq!(failures(&response), [""; 0]);
-    assert_eq!(world.cms.brands(), []);
-    assert_eq!(world.run().await.unwrap().state, RunState::Reverted);
-    assert_eq!(world.parked()[0].1, "reverted");
-}
-
-#[tokio::test]
-async fn a_brand_whose_sync_failed_for_good_says_why_and_since_when_and_is_announced_no_more() {
-    let world = World::with_brand(r#"[{"operation":"create","kind":"permanent","when":"after"}]"#);
-    let begun = Timestamp::now();
-    world.handler.handle(batch(ONE), None).await;
-    let failure = world.brand().await.unwrap().sync_failure.unwrap();
-    assert_eq!(failure.kind, "reverted");
-    let parked = world.parked()[0].2.clone();
-    assert!(parked.ends_with(&failure.cause), "{parked}: {failure:?}");
-    assert!(failure.since >= begun);
-    assert_eq!(world.to_announce().await, []);
-}
-
-#[tokio::test]
-async fn a_brand_whose_sync_failed_is_no_longer_marked_so_once_it_is_synced() {
+async fn a_refused_brand_is_taken_up_by_an_operator_alone() {
     let world = World::with_brand(
         r#"[{"operation":"create","kind":"permanent","when":"before","times":1}]"#,
     );
-    world.handler.handle(batch(ONE), None).await;
-    assert!(world.brand().await.unwrap().sync_failure.is_some());
-    world.handler.handle(batch(ONE), None).await;
-    let brand = world.brand().await.unwrap();
-    assert!(brand.synced_at.is_some());
-    assert_eq!(brand.sync_failure, None);
+    world.remind(None).await;
+    world.remind(None).await;
+    assert_eq!(
+        world.mark(),
+        Some("refused"),
+        "a late hint takes nothing up"
+    );
+    assert_eq!(world.cms.calls().creates, 1);
+    world.take_up(TakeUp::Marked).await;
+    world.remind(None).await;
+    assert!(world.is_synced());
+    assert_eq!(world.mark(), None);
+    assert_eq!(world.brands.attention_since(acme().id), None);
 }
 
-#[tokio::test]
-async fn what_cannot_be_taken_back_is_parked_as_failed_and_taken_back_when_the_event_is_sent_again()
-{
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_undone_is_marked_as_failed_and_read_before_it_is_tried_again() {
     let world = World::with_brand(
         r#"[{"operation":"create","kind":"permanent","when":"after","times":1},
             {"operation":"delete","kind":"permanent","when":"before","times":1}]"#,
     );
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.run().await.unwrap().state, RunState::Failed);
-    assert_eq!(world.parked()[0].1, "failed");
-    assert_eq!(
-        world.brand().await.unwrap().sync_failure.unwrap().kind,
-        "failed"
-    );
+    world.remind(None).await;
+    assert_eq!(world.mark(), Some("failed"));
     assert_eq!(world.cms.brands().len(), 1, "it is left over");
-
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.run().await.unwrap().state, RunState::Reverted);
-    assert_eq!(world.cms.brands(), []);
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.run().await.unwrap().state, RunState::Done);
+    world.take_up(TakeUp::Marked).await;
+    world.remind(None).await;
+    assert_eq!(world.cms.calls().retrieves, 1);
+    assert_eq!(world.cms.brands().len(), 1);
+    assert!(world.is_synced());
 }
 
-#[tokio::test]
-async fn a_version_that_was_overtaken_is_acknowledged_and_the_later_one_stays_in_the_outbox() {
-    let world = World::with_brand(r#"[{"operation":"create","kind":"permanent","when":"before"}]"#);
-    let later = Brand {
-        version: 2,
-        ..acme()
-    };
-    world.brands.put(later.clone());
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.parked(), []);
-    assert_eq!(world.to_announce().await, [later]);
-}
-
-#[tokio::test]
-async fn a_panic_in_one_run_is_that_runs_failure_and_harms_no_other() {
-    let world = World::with_cms(
-        PanickingCms(StubCms::new(None, Faults::default())),
-        Queues::default(),
+#[tokio::test(start_paused = true)]
+async fn a_compensation_that_meets_an_outage_waits() {
+    let world = World::with_brand(
+        r#"[{"operation":"create","kind":"permanent","when":"after"},
+            {"operation":"delete","kind":"transient","when":"before","times":3}]"#,
     );
+    world.remind(None).await;
+    assert_eq!(world.mark(), None);
+    let due_at = world.row().due_at.unwrap();
+    tokio::time::sleep(due_at.since(world.now()) + Duration::from_secs(1)).await;
+    world.remind(None).await;
+    assert_eq!(world.mark(), Some("refused"));
+    assert_eq!(world.cms.brands(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_one_run_is_that_runs_failure_and_harms_no_other() {
+    let world = World::with_cms(PanickingCms(StubCms::new(None, Faults::default())));
     let other: BrandId = "019abfc0-e85e-7cc0-a1a2-0123456789ac".parse().unwrap();
     let name = BrandName::parse("Panics").unwrap();
     world.brands.put(acme());
@@ -141,7 +116,7 @@ async fn a_panic_in_one_run_is_that_runs_failure_and_harms_no_other() {
         name,
         ..acme()
     });
-    let mut event = received(1);
+    let mut event = batch(ONE);
     let mut second = event.records[0].clone();
     second.message_id = Some("second".to_owned());
     second.body = second
@@ -149,14 +124,14 @@ async fn a_panic_in_one_run_is_that_runs_failure_and_harms_no_other() {
         .map(|body| body.replace(BRAND, &other.to_string()));
     event.records.push(second);
 
-    let response = world.handler.handle(event, None).await;
+    let response = world.handler.handle(event, Some(world.deadline())).await;
     assert_eq!(failures(&response), [""; 0]);
     assert_eq!(world.cms.0.brands().len(), 1);
-    let parked = world.parked();
-    assert_eq!((parked.len(), parked[0].0.as_str()), (1, "second"));
+    let row = world.brands.row(other).unwrap();
+    let mark = row.subscriber("cms").mark.unwrap();
     assert!(
-        parked[0].2.contains("it panicked: out of ink"),
+        mark.cause.contains("it panicked: out of ink"),
         "{}",
-        parked[0].2
+        mark.cause
     );
 }

@@ -10,5 +10,7 @@
 mod changing;
 mod failing;
 mod messages;
+mod outage;
+mod second_subscriber;
 mod syncing;
 mod world;

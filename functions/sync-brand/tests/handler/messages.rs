@@ -2,29 +2,26 @@
 
 use std::pin::pin;
 
+use cms::StubCms;
 use futures::poll;
 use sync_brand::MAX_EVENT;
 
-use crate::world::{
-    BRAND, MAX_RECEIVES, MIXED, ONE, Queues, World, acme, batch, failures, received,
-};
+use crate::world::{BRAND, DeadLetters, MIXED, ONE, World, acme, batch, failures};
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn one_bad_message_harms_no_other() {
-    let world = World::new("");
-    world.brands.put(acme());
-    let response = world.handler.handle(batch(MIXED), None).await;
-    assert_eq!(
-        failures(&response),
-        [""; 0],
-        "all are acknowledged: done, or parked"
-    );
+    let world = World::with_brand("");
+    let response = world
+        .handler
+        .handle(batch(MIXED), Some(world.deadline()))
+        .await;
+    assert_eq!(failures(&response), [""; 0], "all are acknowledged");
     assert_eq!(world.cms.brands().len(), 1);
     let mut parked = world.parked();
-    parked.sort();
+    parked.sort_by(|one, other| one.id.cmp(&other.id));
     let kinds: Vec<(&str, &str)> = parked
         .iter()
-        .map(|(id, kind, _)| (&id[..8], kind.as_str()))
+        .map(|parked| (&parked.id[..8], parked.kind.as_str()))
         .collect();
     assert_eq!(
         kinds,
@@ -34,82 +31,96 @@ async fn one_bad_message_harms_no_other() {
             ("00000004", "malformed")
         ]
     );
-    assert!(
-        parked[1]
-            .2
-            .contains(r#"no event is of type "product.created""#),
-        "{}",
-        parked[1].2
-    );
+    let reason = &parked[1].reason;
+    assert_eq!(reason, r#"unknown event type "product.created""#);
 }
 
-#[tokio::test]
-async fn a_parked_message_stays_in_the_trace_that_it_was_sent_in() {
-    let world = World::new("");
-    let response = world.handler.handle(received(1), None).await;
+#[tokio::test(start_paused = true)]
+async fn a_reminder_is_followed_as_an_event_is() {
+    let world = World::with_brand("");
+    let event = batch(include_str!("../../../../events/sqs-sync-due.json"));
+    let response = world.handler.handle(event, Some(world.deadline())).await;
     assert_eq!(failures(&response), [""; 0]);
-    assert_eq!(world.parked().len(), 1, "its brand is not there");
-    let traces = world.queues.traces.lock().unwrap().clone();
-    assert_eq!(
-        traces,
-        [Some("0af7651916cd43dd8448eb211c80319c".to_owned())]
-    );
+    assert!(world.is_synced());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_message_about_a_brand_that_is_not_there_is_parked_in_its_trace() {
+    let world = World::new("");
+    let response = world
+        .handler
+        .handle(batch(ONE), Some(world.deadline()))
+        .await;
+    assert_eq!(failures(&response), [""; 0]);
+    let parked = &world.parked()[0];
+    assert_eq!(parked.kind, "unknown_brand");
+    assert_eq!(
+        parked.reason,
+        format!("brand with id {BRAND} was not found")
+    );
+    let trace = parked.trace.as_deref();
+    assert_eq!(trace, Some("0af7651916cd43dd8448eb211c80319c"));
+    assert_eq!(world.cms.calls().creates, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_cannot_be_parked_is_not_acknowledged() {
-    let queues = Queues {
-        dead_letters_away: true,
-        ..Queues::default()
+    let dead_letters = DeadLetters {
+        is_away: true,
+        ..DeadLetters::default()
     };
-    let world = World::with("", queues);
-    let response = world.handler.handle(batch(MIXED), None).await;
+    let cms = StubCms::new(None, "".parse().unwrap());
+    let world = World::with(cms, Vec::new(), dead_letters);
+    let response = world
+        .handler
+        .handle(batch(MIXED), Some(world.deadline()))
+        .await;
     assert_eq!(response.batch_item_failures.len(), 4);
 }
 
-#[tokio::test]
-async fn a_message_without_an_id_fails_the_whole_batch() {
-    let world = World::with_brand(
-        r#"[{"operation":"create","kind":"transient","when":"before","retry_after_seconds":1}]"#,
-    );
-    let mut event = received(1);
+#[tokio::test(start_paused = true)]
+async fn a_message_without_an_id_that_cannot_be_parked_fails_the_whole_batch() {
+    let dead_letters = DeadLetters {
+        is_away: true,
+        ..DeadLetters::default()
+    };
+    let cms = StubCms::new(None, "".parse().unwrap());
+    let world = World::with(cms, Vec::new(), dead_letters);
+    let mut event = batch(ONE);
     event.records[0].message_id = None;
-    // The engine gives up when the invocation ends, which it has.
-    let response = world.handler.handle(event, Some(1_000_000_000_000)).await;
+    let response = world.handler.handle(event, Some(world.deadline())).await;
     assert_eq!(failures(&response), [""]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_is_too_large_is_parked_at_once() {
     let world = World::with_brand("");
-    let mut event = received(1);
+    let mut event = batch(ONE);
     let body = event.records[0].body.as_mut().unwrap();
     *body = format!("{body}{}", " ".repeat(MAX_EVENT));
-    let response = world.handler.handle(event, None).await;
+    let response = world.handler.handle(event, Some(world.deadline())).await;
     assert_eq!(failures(&response), [""; 0]);
-    assert_eq!(world.parked()[0].1, "too_large");
+    assert_eq!(world.parked()[0].kind, "too_large");
     assert_eq!(world.cms.calls().creates, 0);
 }
 
-#[tokio::test]
-async fn an_event_without_subscribers_is_acknowledged() {
-    let world = World::with_brand("");
-    let handler = world.handler.with_subscriptions(&[]);
-    let response = handler.handle(batch(ONE), None).await;
-    assert_eq!(failures(&response), [""; 0]);
-    assert_eq!(world.queues.parked.lock().unwrap().len(), 0);
-    assert_eq!(world.cms.calls().creates, 0);
-}
-
-#[tokio::test]
-async fn the_last_delivery_that_finds_another_worker_at_the_run_is_sent_anew() {
+#[tokio::test(start_paused = true)]
+async fn a_message_that_meets_another_worker_is_acknowledged_and_the_row_stays_due() {
     let world = World::with_brand(r#"[{"operation":"create","kind":"hang","when":"before"}]"#);
-    let mut first = pin!(world.handler.handle(batch(ONE), None));
+    let due_at = world.row().due_at;
+    let mut first = pin!(world.handler.handle(batch(ONE), Some(world.deadline())));
     assert!(poll!(&mut first).is_pending(), "it is at its run");
-    let response = world.handler.handle(received(MAX_RECEIVES), None).await;
-    assert_eq!(failures(&response), [""; 0], "it is acknowledged");
-    assert_eq!(world.parked(), []);
-    let anew = world.queues.sent_anew.lock().unwrap().clone();
-    assert_eq!(anew.len(), 1);
-    assert!(anew[0].0.contains(BRAND));
+    world.remind(None).await;
+    assert_eq!(world.cms.calls().creates, 1);
+    assert_eq!(world.row().due_at, due_at);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_when_no_time_is_left_is_acknowledged_and_the_row_stays_due() {
+    let world = World::with_brand("");
+    let now = Some(world.clock.now().as_millis());
+    let response = world.handler.handle(batch(ONE), now).await;
+    assert_eq!(failures(&response), [""; 0]);
+    assert_eq!(world.cms.calls().creates, 0);
+    assert_eq!(world.row().due_at, Some(acme().updated_at));
 }

@@ -1,73 +1,141 @@
-//! Brands that are synced in the end.
+//! Brands that are synced in the end, however long that takes.
 
-use workflow::RunState;
+use std::time::Duration;
 
-use crate::world::{BRAND, ONE, World, batch, failures, received};
+use brand::TakeUp;
+use tokio::time::sleep;
 
-#[tokio::test]
-async fn a_brand_that_was_created_reaches_the_cms_once_and_is_marked_synced() {
+use crate::world::{BRAND, ONE, World, batch, failures};
+
+#[tokio::test(start_paused = true)]
+async fn a_new_brand_reaches_the_cms_once_and_its_row_says_so() {
     let world = World::with_brand("");
-    let response = world.handler.handle(batch(ONE), None).await;
+    let response = world
+        .handler
+        .handle(batch(ONE), Some(world.deadline()))
+        .await;
     assert_eq!(failures(&response), [""; 0]);
-    assert_eq!(world.cms.brands().len(), 1);
     assert_eq!(world.cms.creates(BRAND), 1);
-    assert!(world.brand().await.unwrap().synced_at.is_some());
-    assert_eq!(world.run().await.unwrap().state, RunState::Done);
+    assert!(world.is_synced());
+    assert_eq!(world.state().holds.as_deref(), Some("Acme"));
+    assert_eq!(
+        world.state().run,
+        None,
+        "a run that is done leaves no record"
+    );
+    assert_eq!(world.row().lease.unwrap().until, None);
     assert_eq!(world.parked(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_event_that_comes_twice_has_the_effect_of_one() {
     let world = World::with_brand("");
     for _ in 0..2 {
-        let response = world.handler.handle(batch(ONE), None).await;
+        let response = world
+            .handler
+            .handle(batch(ONE), Some(world.deadline()))
+            .await;
         assert_eq!(failures(&response), [""; 0]);
     }
     assert_eq!(world.cms.calls().creates, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_event_that_comes_twice_at_once_has_the_effect_of_one() {
     let world = World::with_brand("");
     let (one, other) = futures::join!(
-        world.handler.handle(batch(ONE), None),
-        world.handler.handle(batch(ONE), None)
+        world.handler.handle(batch(ONE), Some(world.deadline())),
+        world.handler.handle(batch(ONE), Some(world.deadline()))
     );
-    assert!(failures(&one).len() + failures(&other).len() <= 1);
+    assert_eq!((failures(&one), failures(&other)), (vec![], vec![]));
     assert_eq!(world.cms.creates(BRAND), 1);
-    assert!(world.brand().await.unwrap().synced_at.is_some());
+    assert!(world.is_synced());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cms_that_is_away_postpones_the_message_and_the_next_delivery_goes_on() {
+async fn a_cms_that_is_away_makes_the_row_wait_and_a_reminder_goes_on() {
     let world = World::with_brand(
         r#"[{"operation":"create","kind":"transient","when":"before","times":3}]"#,
     );
-    let response = world.handler.handle(batch(ONE), None).await;
-    assert_eq!(
-        failures(&response),
-        ["059f36b4-87a3-44ab-83d2-661975830a7d"]
-    );
-    assert_eq!(world.queues.postponed.lock().unwrap().len(), 1);
+    let response = world
+        .handler
+        .handle(batch(ONE), Some(world.deadline()))
+        .await;
+    assert_eq!(failures(&response), [""; 0], "it is acknowledged");
     assert_eq!(world.parked(), []);
-    let run = world.run().await.unwrap();
-    assert_eq!((run.state, run.lease_until), (RunState::Invoking, None));
+    let due_at = world.row().due_at.unwrap();
+    let wait = due_at.since(world.now());
+    let (half, whole) = (Duration::from_secs(30), Duration::from_mins(1));
+    assert!((half..=whole).contains(&wait), "{wait:?}");
+    assert!(!world.row().is_leased(world.now()));
 
-    let response = world.handler.handle(received(2), None).await;
-    assert_eq!(failures(&response), [""; 0]);
+    world.remind(None).await;
+    assert_eq!(world.cms.calls().creates, 3, "it is not time yet");
+    sleep(wait).await;
+    world.remind(None).await;
     assert_eq!(world.cms.creates(BRAND), 1);
-    assert_eq!(world.run().await.unwrap().state, RunState::Done);
+    assert!(world.is_synced());
 }
 
-#[tokio::test]
-async fn an_event_that_is_sent_again_after_its_run_was_reverted_starts_afresh() {
+#[tokio::test(start_paused = true)]
+async fn the_cms_says_how_long_to_wait() {
     let world = World::with_brand(
-        r#"[{"operation":"create","kind":"permanent","when":"after","times":1}]"#,
+        r#"[{"operation":"create","kind":"transient","when":"before","retry_after_seconds":600}]"#,
     );
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.cms.brands(), []);
-    world.handler.handle(batch(ONE), None).await;
-    assert_eq!(world.cms.brands().len(), 1);
-    let run = world.run().await.unwrap();
-    assert_eq!((run.state, run.attempt), (RunState::Done, 2));
+    world.remind(None).await;
+    assert_eq!(world.cms.calls().creates, 1, "not tried again in between");
+    let wait = world.row().due_at.unwrap().since(world.now());
+    assert!(wait >= Duration::from_mins(10), "{wait:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_double_up_to_an_hour_and_after_three_days_the_sync_is_paused() {
+    let world = World::with_brand(r#"[{"operation":"create","kind":"transient","when":"before"}]"#);
+    let begun = world.now();
+    let mut waits = Vec::new();
+    while let Some(due_at) = {
+        world.remind(None).await;
+        world
+            .breaker
+            .close("one brand does not open it", world.clock.now())
+            .await
+            .unwrap();
+        world.row().due_at
+    } {
+        let wait = due_at.since(world.now());
+        waits.push(wait);
+        sleep(wait).await;
+    }
+    assert_eq!(world.mark(), Some("paused"));
+    let waited = world.now().since(begun);
+    assert!(waited >= Duration::from_hours(72), "{waited:?}");
+    assert!(waits.iter().all(|wait| *wait <= Duration::from_hours(1)));
+    assert!(
+        waits
+            .iter()
+            .skip(8)
+            .all(|wait| *wait >= Duration::from_mins(30))
+    );
+    assert_eq!(world.cms.deletes(BRAND), 0, "nothing is undone");
+    assert!(world.brands.attention_since(crate::world::id()).is_some());
+
+    world.cms.set_faults("".parse().unwrap());
+    world.remind(None).await;
+    assert_eq!(world.mark(), Some("paused"), "a late hint takes nothing up");
+    world.take_up(TakeUp::Marked).await;
+    world.remind(None).await;
+    assert!(world.is_synced());
+    assert_eq!(world.mark(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_is_made_again_under_its_key() {
+    let world =
+        World::with_brand(r#"[{"operation":"create","kind":"hang","when":"after","times":1}]"#);
+    world.remind(None).await;
+    assert!(world.is_synced(), "{:?}", world.row());
+    assert_eq!(
+        (world.cms.calls().creates, world.cms.creates(BRAND)),
+        (2, 1)
+    );
 }

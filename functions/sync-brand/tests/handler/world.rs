@@ -1,69 +1,81 @@
-//! A handler on everything in memory, and the events that it is fed with.
+//! A handler on everything in memory, with a clock that tests move, and the events that it is fed with.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use brand::{Brand, BrandId, BrandName, BrandStore, MemoryBrandStore, MemoryBrandWrite, Timestamp};
+use brand::{
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, CloudEvent,
+    MemoryBrandStore, SUBSCRIBERS, SubscriberState, SyncDue, TakeUp, Timestamp, take_up,
+};
+use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore};
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
-use sync_brand::{App, Messages, MessagesError, SyncBrand, run_id};
+use futures::{FutureExt, future::BoxFuture};
+use sync_brand::{CmsSubscriber, CmsTarget, Parking, ParkingError, Record, Subscriber, SyncBrand};
 use telemetry::Trace;
-use workflow::{Engine, Journal, MemoryJournal, Run};
+use tokio::time::{Instant, sleep};
+use workflow::{Engine, Environment, MemoryJournal};
 
 pub(crate) const ONE: &str = include_str!("../../../../events/sqs-brand-created.json");
 pub(crate) const MIXED: &str = include_str!("../../../../events/sqs-mixed.json");
 /// The brand of both events.
 pub(crate) const BRAND: &str = "019abfc0-e85e-7cc0-a1a2-0123456789ab";
-pub(crate) const MAX_RECEIVES: u32 = 5;
 
-/// Queues that keep what is parked and postponed.
-#[derive(Clone, Default)]
-pub(crate) struct Queues {
-    pub(crate) dead_letters_away: bool,
-    pub(crate) parked: Arc<Mutex<Vec<(String, String, String)>>>,
-    pub(crate) postponed: Arc<Mutex<Vec<(String, Duration)>>>,
-    pub(crate) sent_anew: Arc<Mutex<Vec<(String, Duration)>>>,
-    /// The traces of what was parked or sent anew.
-    pub(crate) traces: Arc<Mutex<Vec<Option<String>>>>,
+/// The runtime's clock, which stands still while there is something to do.
+pub(crate) struct Clock(Instant, AtomicU64);
+
+impl Clock {
+    /// Some moment in 2026.
+    const START: u64 = 1_790_000_000_000;
 }
 
-impl Messages for Queues {
-    async fn park(&self, letter: &DeadLetter<'_>) -> Result<(), MessagesError> {
-        if self.dead_letters_away {
-            return Err(MessagesError(Arc::new(std::io::Error::other("no queue"))));
+impl Environment for Clock {
+    fn now(&self) -> workflow::Timestamp {
+        let elapsed = u64::try_from(self.0.elapsed().as_millis()).unwrap();
+        workflow::Timestamp::from_millis(Self::START + elapsed)
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        sleep(duration).boxed()
+    }
+
+    fn random(&self) -> u64 {
+        self.1.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A dead-letter queue that keeps what is parked: the message's id, kind, reason and trace.
+#[derive(Clone, Default)]
+pub(crate) struct DeadLetters {
+    pub(crate) is_away: bool,
+    pub(crate) parked: Arc<Mutex<Vec<Parked>>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) reason: String,
+    pub(crate) trace: Option<String>,
+}
+
+impl Parking for DeadLetters {
+    async fn park(&self, letter: &DeadLetter<'_>) -> Result<(), ParkingError> {
+        if self.is_away {
+            return Err(ParkingError(Arc::new(std::io::Error::other("no queue"))));
         }
-        let parked = (
-            letter.message_id.to_owned(),
-            letter.kind.to_string(),
-            letter.reason.to_owned(),
-        );
-        self.parked.lock().unwrap().push(parked);
-        self.traces
-            .lock()
-            .unwrap()
-            .push(letter.trace.map(Trace::id));
-        Ok(())
-    }
-
-    async fn postpone(&self, receipt: &str, wait: Duration) -> Result<(), MessagesError> {
-        self.postponed
-            .lock()
-            .unwrap()
-            .push((receipt.to_owned(), wait));
-        Ok(())
-    }
-
-    async fn send_anew(
-        &self,
-        body: &str,
-        trace: Option<&Trace>,
-        wait: Duration,
-    ) -> Result<(), MessagesError> {
-        self.traces.lock().unwrap().push(trace.map(Trace::id));
-        self.sent_anew.lock().unwrap().push((body.to_owned(), wait));
+        self.parked.lock().unwrap().push(Parked {
+            id: letter.message_id.to_owned(),
+            kind: letter.kind.to_string(),
+            reason: letter.reason.to_owned(),
+            trace: letter.trace.map(Trace::id),
+        });
         Ok(())
     }
 }
@@ -71,18 +83,15 @@ impl Messages for Queues {
 pub(crate) struct World<C: Cms = StubCms> {
     pub(crate) brands: MemoryBrandStore,
     pub(crate) cms: C,
-    pub(crate) queues: Queues,
-    pub(crate) journal: Arc<MemoryJournal<MemoryBrandWrite>>,
-    pub(crate) handler: SyncBrand<MemoryBrandStore, C, Queues>,
+    pub(crate) dead_letters: DeadLetters,
+    pub(crate) breaker: CircuitBreaker,
+    pub(crate) clock: Arc<dyn Environment>,
+    pub(crate) handler: SyncBrand<MemoryBrandStore, DeadLetters>,
 }
 
 impl World {
     pub(crate) fn new(faults: &str) -> Self {
-        Self::with(faults, Queues::default())
-    }
-
-    pub(crate) fn with(faults: &str, queues: Queues) -> Self {
-        Self::with_cms(StubCms::new(None, faults.parse().unwrap()), queues)
+        Self::with_cms(StubCms::new(None, faults.parse().unwrap()))
     }
 
     pub(crate) fn with_brand(faults: &str) -> Self {
@@ -90,51 +99,136 @@ impl World {
         world.brands.put(acme());
         world
     }
+
+    pub(crate) fn name_in_cms(&self) -> Option<String> {
+        self.cms.brand(BRAND).map(|brand| brand.name)
+    }
 }
 
 impl<C: Cms + Clone + 'static> World<C> {
-    pub(crate) fn with_cms(cms: C, queues: Queues) -> Self {
+    pub(crate) fn with_cms(cms: C) -> Self {
+        Self::with(cms, Vec::new(), DeadLetters::default())
+    }
+
+    /// A world with further subscribers beside the CMS.
+    pub(crate) fn with(
+        cms: C,
+        others: Vec<Arc<dyn Subscriber>>,
+        dead_letters: DeadLetters,
+    ) -> Self {
         let brands = MemoryBrandStore::new();
-        let written_to = brands.clone();
-        let journal = Arc::new(MemoryJournal::new(move |writes: &[_]| {
-            written_to.transact(writes)
-        }));
-        let app = App::new(brands.clone(), cms.clone());
+        let clock: Arc<dyn Environment> = Arc::new(Clock(Instant::now(), AtomicU64::default()));
+        let circuits = Arc::new(MemoryCircuitStore::new());
+        let breaker = CircuitBreaker::new(circuits, CMS_SUBSCRIBER, CircuitConfig::default());
+        let (gate, record) = (
+            CircuitGate::new(breaker.clone()),
+            Arc::new(Record::default()),
+        );
+        let target = CmsTarget::new(
+            cms.clone(),
+            gate,
+            clock.clone(),
+            record.clone(),
+            Duration::from_secs(5),
+        );
+        let mut subscribers: Vec<Arc<dyn Subscriber>> =
+            vec![Arc::new(CmsSubscriber::new(Arc::new(target)))];
+        subscribers.extend(others);
+        let engine = Engine::new(Arc::new(MemoryJournal::default()));
         let handler = SyncBrand::new(
-            Engine::new(journal.clone()),
-            app,
-            queues.clone(),
-            MAX_RECEIVES,
+            brands.clone(),
+            dead_letters.clone(),
+            subscribers,
+            engine,
+            clock.clone(),
+            record,
         );
         Self {
             brands,
             cms,
-            queues,
-            journal,
+            dead_letters,
+            breaker,
+            clock,
             handler,
         }
     }
 
-    pub(crate) async fn brand(&self) -> Option<Brand> {
-        self.brands.get(id()).await.unwrap()
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.now().as_millis())
     }
 
-    pub(crate) async fn run(&self) -> Option<Run> {
-        self.journal.load(&run_id(id())).await.unwrap()
+    pub(crate) fn row(&self) -> BrandRow {
+        self.brands.row(id()).unwrap()
     }
 
-    /// The brands that the outbox holds.
-    pub(crate) async fn to_announce(&self) -> Vec<Brand> {
-        let mut brands = Vec::new();
-        for shard in 0..MemoryBrandStore::SHARDS {
-            let found = self.brands.to_announce(shard, Timestamp::now(), 10);
-            brands.extend(found.await.unwrap().into_iter().map(Result::unwrap));
+    /// What the CMS subscriber keeps in the row.
+    pub(crate) fn state(&self) -> SubscriberState {
+        self.row().subscriber(CMS_SUBSCRIBER)
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        self.state().reached == self.row().brand.version && self.row().due_at.is_none()
+    }
+
+    /// The word for the current version's mark.
+    pub(crate) fn mark(&self) -> Option<&'static str> {
+        let state = self.state();
+        Some(state.mark_of(self.row().brand.version)?.kind.as_str())
+    }
+
+    pub(crate) fn parked(&self) -> Vec<Parked> {
+        self.dead_letters.parked.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn rename(&self, name: &str) -> Brand {
+        let name = BrandName::parse(name).unwrap();
+        match self.brands.update(id(), &name, None, self.now()).await {
+            Ok(Changed::Done(brand)) => *brand,
+            other => panic!("{other:?}"),
         }
-        brands
     }
 
-    pub(crate) fn parked(&self) -> Vec<(String, String, String)> {
-        self.queues.parked.lock().unwrap().clone()
+    pub(crate) async fn delete(&self) -> Brand {
+        match self.brands.delete(id(), None, self.now()).await {
+            Ok(Changed::Done(brand)) => *brand,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Delivers an event about that brand; it has to be acknowledged.
+    pub(crate) async fn hear_of(&self, brand: &Brand) {
+        self.deliver(&serde_json::to_string(&CloudEvent::about(brand)).unwrap())
+            .await;
+    }
+
+    /// Delivers a reminder that the row is due, as the sweep sends it.
+    pub(crate) async fn remind(&self, probe: Option<String>) {
+        let due = SyncDue {
+            id: Some(id()),
+            probe,
+        };
+        let event = CloudEvent::reminding(&due, self.now());
+        self.deliver(&serde_json::to_string(&event).unwrap()).await;
+    }
+
+    async fn deliver(&self, body: &str) {
+        let response = self
+            .handler
+            .handle(message(body), Some(self.deadline()))
+            .await;
+        assert_eq!(failures(&response), [""; 0]);
+    }
+
+    /// Half a minute from now, as Lambda would give it.
+    pub(crate) fn deadline(&self) -> u64 {
+        self.clock.now().plus(Duration::from_secs(30)).as_millis()
+    }
+
+    /// An operator's `sync`.
+    pub(crate) async fn take_up(&self, scope: TakeUp) {
+        let now = self.now();
+        let taken_up = take_up(&self.brands, (id(), scope), SUBSCRIBERS, "operator", now);
+        taken_up.await.unwrap();
     }
 }
 
@@ -145,7 +239,10 @@ pub(crate) fn id() -> BrandId {
 pub(crate) fn acme() -> Brand {
     Brand {
         id: id(),
-        ..Brand::new(BrandName::parse("Acme").unwrap(), Timestamp::from_millis(0))
+        ..Brand::new(
+            BrandName::parse("Acme").unwrap(),
+            Timestamp::from_millis(Clock::START),
+        )
     }
 }
 
@@ -153,12 +250,10 @@ pub(crate) fn batch(text: &str) -> SqsEvent {
     serde_json::from_str(text).unwrap()
 }
 
-/// The one event, as it is delivered for the nth time.
-pub(crate) fn received(times: u32) -> SqsEvent {
+/// The one message, with that body.
+pub(crate) fn message(body: &str) -> SqsEvent {
     let mut event = batch(ONE);
-    event.records[0]
-        .attributes
-        .insert("ApproximateReceiveCount".to_owned(), times.to_string());
+    event.records[0].body = Some(body.to_owned());
     event
 }
 

@@ -1,20 +1,20 @@
-//! `redrive`: parked events go on their way again.
+//! `redrive`: moves parked messages back to the queue.
 
 use clap::Args;
 use dead_letters::{FailureKind, Filter, Redrive as DeadLetters, Report};
 
 use super::{Problem, told};
 
-/// Move parked events back to the queue; prints how many, by what they were parked for
+/// Move parked messages back to the queue; prints how many, by what they were parked for
 ///
-/// Mend the cause first: what was parked because of it is parked again otherwise. Without a filter all are moved. Poison (malformed,
-/// `too_large`, `unknown_type`) is parked again at once.
+/// Mend the cause first, or they are parked again. Without a filter all are moved. A brand needs no redrive: its row is due, or
+/// `sync` takes it up.
 #[derive(Args)]
 pub(crate) struct Redrive {
     /// Only what was parked for this; may be given several times
     #[arg(long, value_name = "KIND", value_parser = str::parse::<FailureKind>)]
     kind: Vec<FailureKind>,
-    /// Only events that contain this text, such as a brand's id
+    /// Only messages that contain this text, such as a brand's id
     #[arg(long, value_name = "TEXT")]
     containing: Option<String>,
     /// At most so many

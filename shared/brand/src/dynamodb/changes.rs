@@ -1,4 +1,4 @@
-//! Changing brands: each change is one conditional write, which puts the brand into the outbox.
+//! Creating, changing and deleting brands: each is one conditional write, which makes the row due.
 
 use aws_sdk_dynamodb::{
     error::SdkError,
@@ -10,15 +10,15 @@ use aws_sdk_dynamodb::{
 };
 
 use super::row::{
-    ANNOUNCE_AFTER, LISTED_SHARD, UNSYNCED_SHARD, brand_of, new_row, number, shard_of, store_error,
-    text,
+    ATTENTION_SHARD, ATTENTION_SINCE, DUE_AT, DUE_SHARD, DUE_SINCE, LISTED_SHARD, brand_of,
+    new_row, number, row_of, shard_of, store_error, text,
 };
 use crate::{
-    Brand, BrandId, BrandName, BrandStore, Changed, Created, DynamoDbBrandStore, StoreError,
-    Timestamp,
+    Brand, BrandId, BrandName, BrandWriter, Changed, Created, DynamoDbBrandStore, StoreError,
+    SyncStore, Timestamp,
 };
 
-impl DynamoDbBrandStore {
+impl BrandWriter for DynamoDbBrandStore {
     /// The SDK repeats a request whose reply was lost:
     ///
     /// ```text
@@ -26,12 +26,15 @@ impl DynamoDbBrandStore {
     /// ```
     ///
     /// and the row that comes back with the refusal tells the caller that it is its own.
-    pub(super) async fn put_new(&self, brand: &Brand) -> Result<Created, StoreError> {
+    async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(new_row(brand)?))
+            .set_item(Some(new_row(
+                brand,
+                brand.updated_at.plus(self.notify_after),
+            )?))
             .condition_expression("attribute_not_exists(id)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = request.send().await else {
@@ -44,7 +47,7 @@ impl DynamoDbBrandStore {
         let existing = match &refused.item {
             Some(item) => Some(brand_of(item.clone())?),
             // Older emulators refuse without the row.
-            None => self.get(brand.id).await?,
+            None => self.load(brand.id).await?.map(|row| row.brand),
         };
         match existing {
             Some(existing) => Ok(Created::Existing(Box::new(existing))),
@@ -52,7 +55,7 @@ impl DynamoDbBrandStore {
         }
     }
 
-    pub(super) async fn rename(
+    async fn update(
         &self,
         id: BrandId,
         name: &BrandName,
@@ -63,13 +66,15 @@ impl DynamoDbBrandStore {
             .change(id, expected, now, "#name = :name", "")
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", text(name));
-        let is_ours = |found: &Brand| found.updated_at == now && found.name == *name;
+        let is_ours = |found: &Brand| {
+            found.updated_at == now && found.name == *name && found.deleted_at.is_none()
+        };
         changed(request, is_ours).await
     }
 
     /// The row stays for a while, so that its deletion is synced, and a late repetition of the request that created it
     /// does not create it again.
-    pub(super) async fn bury(
+    async fn delete(
         &self,
         id: BrandId,
         expected: Option<u32>,
@@ -78,13 +83,15 @@ impl DynamoDbBrandStore {
         let request = self.change(id, expected, now, "deleted_at = :now", LISTED_SHARD);
         changed(request, |found| found.deleted_at == Some(now)).await
     }
+}
 
+impl DynamoDbBrandStore {
     /// A change of a brand that is there. Clients may be at it at once, and so may its sync:
     ///
     /// ```text
     /// one:    read version 1 ──────────────────────► change, expecting 1: refused
     /// other:       └──► change, expecting 1 or nothing ──► version 2
-    /// sync:   read version 1 ──► CMS ──────────────────► mark version 1 synced: refused
+    /// sync:   read version 1 ──► CMS ──────────────────► done, of version 1: refused
     /// ```
     ///
     /// Where no version is expected, a repetition by the SDK may change the brand twice, to the same.
@@ -112,9 +119,10 @@ impl DynamoDbBrandStore {
             .key("id", text(&id))
             .condition_expression(condition)
             .update_expression(format!(
-                "SET {set}, updated_at = :now, {UNSYNCED_SHARD} = :shard, {ANNOUNCE_AFTER} = :now \
-                 REMOVE synced_at, sync_failure{remove} ADD version :one"
+                "SET {set}, updated_at = :now, {DUE_SHARD} = :shard, {DUE_AT} = :due_at, {DUE_SINCE} = :due_at \
+                 REMOVE {ATTENTION_SHARD}, {ATTENTION_SINCE}{remove} ADD version :one"
             ))
+            .expression_attribute_values(":due_at", text(&now.plus(self.notify_after)))
             .expression_attribute_values(":now", text(&now))
             .expression_attribute_values(":shard", shard_of(id))
             .expression_attribute_values(":one", number(1_u32))
@@ -148,14 +156,19 @@ async fn changed(
         }
         error => return Err(store_error(error)),
     };
-    let Some(found) = refused.item.map(brand_of).transpose()? else {
+    let Some(row) = refused.item.map(row_of).transpose()? else {
         return Ok(Changed::Missing);
     };
-    Ok(if is_ours(&found) {
-        Changed::Done(Box::new(found))
-    } else if found.deleted_at.is_some() {
-        Changed::Deleted(Box::new(found))
+    let needs_attention = row.attention_since().is_some();
+    let brand = Box::new(row.brand);
+    Ok(if is_ours(&brand) {
+        Changed::Done(brand)
+    } else if brand.deleted_at.is_some() {
+        Changed::Deleted {
+            brand,
+            needs_attention,
+        }
     } else {
-        Changed::Conflict(Box::new(found))
+        Changed::Conflict(brand)
     })
 }

@@ -5,16 +5,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
 use futures::future::try_join_all;
 
-use super::row::{Item, LISTED, LISTED_SHARD, store_error, text, unreadable};
+use super::row::{Item, LISTED, LISTED_SHARD, brand_of, id_of, store_error, text};
 use crate::{
-    Brand, BrandId, BrandReader, BrandStore, CountedPage, Direction, DynamoDbBrandStore,
-    ListedBrand, NextPage, Order, Position, Search, StoreError,
+    Brand, BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, ListedBrand, NextPage,
+    Order, Position, SHARDS, Search, StoreError,
     reader::{Gathering, Later},
 };
 
 impl BrandReader for DynamoDbBrandStore {
     async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let found = self.get(id).await?;
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(&id))
+            .consistent_read(true);
+        let answer = request.send().await.map_err(store_error)?;
+        let found = answer.item.map(brand_of).transpose()?;
         Ok(found.filter(|brand| brand.deleted_at.is_none()))
     }
 
@@ -30,14 +37,12 @@ impl BrandReader for DynamoDbBrandStore {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let room = offset.saturating_add(limit.into());
         let gathering = Mutex::new(Gathering::new(search, order, None, room));
-        let shards = (0..Self::SHARDS).map(|shard| {
+        let shards = (0..SHARDS).map(|shard| {
             let rows = self.rows(shard, order.direction, None);
             gather(rows, &gathering, Rest::Counted)
         });
         try_join_all(shards).await?;
-        let (brands, count) = finish(gathering);
-        let brands = brands.into_iter().skip(offset).collect();
-        Ok(CountedPage { brands, count })
+        Ok(finish(gathering).into_counted_page(offset))
     }
 
     /// The page may lie in one shard alone, so each is asked for all of it: in one request, unless more than a page's
@@ -52,12 +57,12 @@ impl BrandReader for DynamoDbBrandStore {
         let order = Order::of_creation(direction);
         let room = usize::from(limit).saturating_add(1);
         let gathering = Mutex::new(Gathering::new(search, order, after, room));
-        let shards = (0..Self::SHARDS).map(|shard| {
+        let shards = (0..SHARDS).map(|shard| {
             let rows = self.rows(shard, direction, after);
             gather(rows, &gathering, Rest::Left)
         });
         try_join_all(shards).await?;
-        Ok(NextPage::cut(finish(gathering).0, limit))
+        Ok(finish(gathering).into_next_page(limit))
     }
 }
 
@@ -105,7 +110,7 @@ async fn gather(
     loop {
         let request = rows.clone().set_limit(limit).set_exclusive_start_key(next);
         let page = request.send().await.map_err(store_error)?;
-        let later = take(&mut lock(gathering), page.items.unwrap_or_default(), rest)?;
+        let later = take(&mut lock(gathering), page.items.unwrap_or_default(), rest);
         next = page.last_evaluated_key;
         if next.is_none() || (later == Later::DoNotBelong && rest == Rest::Left) {
             return Ok(());
@@ -119,16 +124,20 @@ async fn gather(
     Ok(())
 }
 
-fn take(gathering: &mut Gathering<'_>, items: Vec<Item>, rest: Rest) -> Result<Later, StoreError> {
+fn take(gathering: &mut Gathering<'_>, items: Vec<Item>, rest: Rest) -> Later {
     let mut later = Later::MayBelong;
     for item in items {
-        let brand: ListedBrand = serde_dynamo::from_item(item).map_err(unreadable)?;
+        let id = id_of(&item);
+        let Ok(brand) = serde_dynamo::from_item::<_, ListedBrand>(item) else {
+            gathering.leave_out(id);
+            continue;
+        };
         later = gathering.take(brand);
         if later == Later::DoNotBelong && rest == Rest::Left {
             break;
         }
     }
-    Ok(later)
+    later
 }
 
 /// How many rows of a shard are left.
@@ -147,9 +156,8 @@ fn lock<'l, 'a>(gathering: &'l Mutex<Gathering<'a>>) -> MutexGuard<'l, Gathering
     gathering.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn finish(gathering: Mutex<Gathering<'_>>) -> (Vec<ListedBrand>, u64) {
-    let gathering = gathering
+fn finish(gathering: Mutex<Gathering<'_>>) -> Gathering<'_> {
+    gathering
         .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    gathering.finish()
+        .unwrap_or_else(PoisonError::into_inner)
 }

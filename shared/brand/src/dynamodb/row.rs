@@ -1,4 +1,4 @@
-//! A brand as a row of the table: the attributes that are not the brand's own, each named in this one place.
+//! A brand as an item of the table: its attributes, each named in this one place.
 
 use std::{collections::HashMap, error::Error, sync::Arc};
 
@@ -8,41 +8,80 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
-use crate::{Brand, BrandId, BrandStore, DynamoDbBrandStore, StoreError};
+use crate::{Brand, BrandId, BrandRow, SHARDS, StoreError, Timestamp};
 
-/// The sparse index that holds the brands which are to be synced: the outbox.
-pub(super) const UNSYNCED: &str = "unsynced";
-/// The attribute that puts a brand into the outbox, and the index's partition key: the shard that the brand falls into.
-pub(super) const UNSYNCED_SHARD: &str = "unsynced_shard";
-/// The outbox's sort key: before when the brand is not announced again. Of a brand that has just been changed that is
-/// the time of the change, since it is announced by then.
-pub(super) const ANNOUNCE_AFTER: &str = "announce_after";
-/// The index that holds the brands which are not deleted: the list. It has of them what a list shows.
+/// The sparse index of rows that are due: [`DUE_SHARD`], then [`DUE_AT`]. It also has [`DUE_SINCE`].
+pub(super) const DUE: &str = "due";
+pub(super) const DUE_SHARD: &str = "due_shard";
+/// When the sweep looks at the row.
+pub(super) const DUE_AT: &str = "due_at";
+/// What [`DUE_AT`] was before the sweep postponed it.
+pub(super) const DUE_SINCE: &str = "due_since";
+/// The sparse index of rows that need an operator: [`ATTENTION_SHARD`], then [`ATTENTION_SINCE`].
+pub(super) const ATTENTION: &str = "attention";
+pub(super) const ATTENTION_SHARD: &str = "attention_shard";
+pub(super) const ATTENTION_SINCE: &str = "attention_since";
+/// The index of brands that are not deleted, with what a list shows: [`LISTED_SHARD`], then the time of creation.
 pub(super) const LISTED: &str = "listed";
-/// The attribute that puts a brand into the list, and the index's partition key: the shard that the brand falls into. A
-/// deleted brand has none. The sort key is the time of creation.
 pub(super) const LISTED_SHARD: &str = "listed_shard";
-/// When the row goes, in seconds since the Unix epoch: the table's time to live. Deleted brands have one.
+/// Who wrote the sync state last.
+pub(super) const LEASE: &str = "lease";
+/// What a subscriber keeps: the prefix, then its name.
+pub(super) const SYNC: &str = "sync_";
+/// The table's time to live, in seconds since the Unix epoch.
 pub(super) const EXPIRES_AT: &str = "expires_at";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The row of a new brand: to be synced, and listed.
-pub(super) fn new_row(brand: &Brand) -> Result<Item, StoreError> {
-    let mut item: Item = serde_dynamo::to_item(brand).map_err(unreadable)?;
-    item.insert(UNSYNCED_SHARD.to_owned(), shard_of(brand.id));
-    item.insert(ANNOUNCE_AFTER.to_owned(), text(&brand.updated_at));
+/// The row of a new brand: listed, and due at `due_at`.
+pub(super) fn new_row(brand: &Brand, due_at: Timestamp) -> Result<Item, StoreError> {
+    let mut item: Item =
+        serde_dynamo::to_item(brand).map_err(|error| unreadable(&brand.id.to_string(), error))?;
     item.insert(LISTED_SHARD.to_owned(), shard_of(brand.id));
+    item.insert(DUE_SHARD.to_owned(), shard_of(brand.id));
+    item.insert(DUE_AT.to_owned(), text(&due_at));
+    item.insert(DUE_SINCE.to_owned(), text(&due_at));
     Ok(item)
 }
 
 pub(super) fn brand_of(item: Item) -> Result<Brand, StoreError> {
-    serde_dynamo::from_item(item).map_err(unreadable)
+    let id = id_of(&item);
+    serde_dynamo::from_item(item).map_err(|error| unreadable(&id, error))
 }
 
-/// The shard that a brand falls into, of the outbox as of the list.
+pub(super) fn row_of(item: Item) -> Result<BrandRow, StoreError> {
+    let id = id_of(&item);
+    let failed = |error| unreadable(&id, error);
+    let mut lease = None;
+    let mut subscribers = std::collections::BTreeMap::new();
+    for (name, value) in &item {
+        if name == LEASE {
+            lease = Some(serde_dynamo::from_attribute_value(value.clone()).map_err(failed)?);
+        } else if let Some(name) = name.strip_prefix(SYNC) {
+            let state = serde_dynamo::from_attribute_value(value.clone()).map_err(failed)?;
+            subscribers.insert(name.to_owned(), state);
+        }
+    }
+    let due_at = item.get(DUE_AT).and_then(|due| due.as_s().ok());
+    let due_at = due_at.and_then(|due| due.parse().ok());
+    let brand = serde_dynamo::from_item(item).map_err(failed)?;
+    Ok(BrandRow {
+        brand,
+        lease,
+        subscribers,
+        due_at,
+    })
+}
+
+/// The id of a row, as stored.
+pub(super) fn id_of(item: &Item) -> String {
+    let id = item.get("id").and_then(|id| id.as_s().ok());
+    id.cloned().unwrap_or_default()
+}
+
+/// The shard of the indexes that a brand falls into.
 pub(super) fn shard_of(id: BrandId) -> AttributeValue {
-    text(&id.shard(DynamoDbBrandStore::SHARDS))
+    text(&id.shard(SHARDS))
 }
 
 pub(super) fn text(value: &impl ToString) -> AttributeValue {
@@ -53,8 +92,11 @@ pub(super) fn number(value: impl Into<u64>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
-pub(super) fn unreadable(error: impl Error + Send + Sync + 'static) -> StoreError {
-    StoreError::Unreadable(Arc::new(error))
+pub(super) fn unreadable(id: &str, error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unreadable {
+        id: id.to_owned(),
+        source: Arc::new(error),
+    }
 }
 
 pub(super) fn store_error<E>(error: SdkError<E, HttpResponse>) -> StoreError

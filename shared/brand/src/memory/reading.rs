@@ -3,19 +3,19 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Brand, BrandId, BrandReader, BrandStore, CountedPage, Direction, ListedBrand, MemoryBrandStore,
-    NextPage, Order, Position, Search, StoreError,
+    Brand, BrandId, BrandReader, CountedPage, Direction, ListedBrand, MemoryBrandStore, NextPage,
+    Order, Position, SHARDS, Search, StoreError,
     reader::{Gathering, Later},
 };
 
 impl MemoryBrandStore {
     /// The rows of a shard. Those of one time come by id, from the greatest, whichever way the list goes.
     fn listed(&self, shard: u8, direction: Direction) -> Vec<ListedBrand> {
-        let brands = self.brands();
+        let brands = self.rows();
         let shown = brands
             .values()
-            .map(|(brand, _)| brand)
-            .filter(|brand| brand.deleted_at.is_none() && brand.id.shard(Self::SHARDS) == shard);
+            .map(|stored| &stored.row.brand)
+            .filter(|brand| brand.deleted_at.is_none() && brand.id.shard(SHARDS) == shard);
         let mut listed: Vec<ListedBrand> = shown.map(ListedBrand::from).collect();
         listed.sort_by_key(|brand| Reverse(brand.id));
         listed.sort_by(|one, other| direction.apply(one.created_at.cmp(&other.created_at)));
@@ -25,7 +25,7 @@ impl MemoryBrandStore {
 
 impl BrandReader for MemoryBrandStore {
     async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let found = self.get(id).await?;
+        let found = self.row(id).map(|row| row.brand);
         Ok(found.filter(|brand| brand.deleted_at.is_none()))
     }
 
@@ -39,7 +39,7 @@ impl BrandReader for MemoryBrandStore {
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let room = offset.saturating_add(limit.into());
         let mut gathering = Gathering::new(search, order, None, room);
-        for shard in 0..Self::SHARDS {
+        for shard in 0..SHARDS {
             let mut rows = self.listed(shard, order.direction).into_iter();
             while let Some(brand) = rows.next() {
                 if gathering.take(brand) == Later::DoNotBelong && gathering.counts_unseen() {
@@ -47,9 +47,7 @@ impl BrandReader for MemoryBrandStore {
                 }
             }
         }
-        let (brands, count) = gathering.finish();
-        let brands = brands.into_iter().skip(offset).collect();
-        Ok(CountedPage { brands, count })
+        Ok(gathering.into_counted_page(offset))
     }
 
     async fn list_after(
@@ -62,13 +60,13 @@ impl BrandReader for MemoryBrandStore {
         let order = Order::of_creation(direction);
         let mut gathering =
             Gathering::new(search, order, after, usize::from(limit).saturating_add(1));
-        for shard in 0..Self::SHARDS {
+        for shard in 0..SHARDS {
             for brand in self.listed(shard, direction) {
                 if gathering.take(brand) == Later::DoNotBelong {
                     break;
                 }
             }
         }
-        Ok(NextPage::cut(gathering.finish().0, limit))
+        Ok(gathering.into_next_page(limit))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-use super::{ListedBrand, Order, Position, Search, SortKey};
+use super::{CountedPage, ListedBrand, NextPage, Order, Position, Search, SortKey};
 
 /// Gathers the first brands of a list from the rows of its shards, in whatever order the shards come.
 ///
@@ -15,6 +15,7 @@ pub(crate) struct Gathering<'a> {
     room: usize,
     first: BinaryHeap<Ranked>,
     count: u64,
+    unreadable: Vec<String>,
 }
 
 /// What is known of the rows of a shard that come later than one.
@@ -41,6 +42,7 @@ impl<'a> Gathering<'a> {
             room,
             first: BinaryHeap::new(),
             count: 0,
+            unreadable: Vec::new(),
         }
     }
 
@@ -70,10 +72,35 @@ impl<'a> Gathering<'a> {
         self.count = self.count.saturating_add(rows);
     }
 
-    /// What was gathered, in order, and how many brands were found.
-    pub(crate) fn finish(self) -> (Vec<ListedBrand>, u64) {
-        let brands = self.first.into_sorted_vec().into_iter();
-        (brands.map(|ranked| ranked.brand).collect(), self.count)
+    /// Leaves out a row that cannot be read.
+    pub(crate) fn leave_out(&mut self, id: String) {
+        self.unreadable.push(id);
+    }
+
+    /// The page from number `offset` on, with the count of all brands that were found.
+    pub(crate) fn into_counted_page(self, offset: usize) -> CountedPage {
+        let brands = self.first.into_sorted_vec().into_iter().skip(offset);
+        CountedPage {
+            brands: brands.map(|ranked| ranked.brand).collect(),
+            count: self.count,
+            unreadable: self.unreadable,
+        }
+    }
+
+    /// The page of at most `limit` brands. It was gathered with room for one more, which tells whether there is a next page.
+    pub(crate) fn into_next_page(self, limit: u16) -> NextPage {
+        let limit = usize::from(limit);
+        let first = self.first.into_sorted_vec().into_iter();
+        let mut brands: Vec<ListedBrand> = first.map(|ranked| ranked.brand).collect();
+        let is_last = brands.len() <= limit;
+        brands.truncate(limit);
+        let last = brands.last().filter(|_| !is_last);
+        let next = last.map(Position::of);
+        NextPage {
+            brands,
+            next,
+            unreadable: self.unreadable,
+        }
     }
 
     fn is_behind_the_position(&self, brand: &ListedBrand) -> bool {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     BrandReader, CountedPage, Direction, ListedBrand, NextPage, Order, Position, Search, SortKey,
 };
-use crate::{Brand, BrandId, BrandName, BrandStore, MemoryBrandStore, Timestamp};
+use crate::{Brand, BrandId, BrandName, BrandWriter, MemoryBrandStore, Timestamp};
 
 fn brand((time, id, name): (u64, u128, String)) -> Brand {
     let name = BrandName::parse(name).unwrap();
@@ -126,7 +126,7 @@ proptest! {
         limit in 1..6_u16,
     ) {
         let page = store(&brands).list_and_count(&search, order, offset, limit).now_or_never();
-        let CountedPage { brands: listed, count } = page.unwrap().unwrap();
+        let CountedPage { brands: listed, count, .. } = page.unwrap().unwrap();
         let whole = expected(&brands, &search, order);
         prop_assert_eq!(count, whole.len() as u64);
         let part = whole.into_iter().skip(offset as usize).take(limit.into());

@@ -9,7 +9,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
 use serde::Deserialize;
 
-use crate::{ApiKey, CmsError};
+use crate::{ApiKey, CmsBrand, CmsError};
 
 /// As much of an answer's body as is read, in bytes. The rest is left, and the connection with it.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -30,18 +30,49 @@ pub(super) fn none(error: ConnectorError) -> CmsError {
     }
 }
 
+/// An answer that is no failure.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Its beginning.
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The brand in the body, `{"brand": {…}}`. An answer without one says nothing about the brand: a page for maintenance,
+    /// say.
+    pub(super) fn brand(&self) -> Result<CmsBrand, CmsError> {
+        #[derive(Deserialize)]
+        struct Body {
+            brand: CmsBrand,
+        }
+        let body: Result<Body, _> = serde_json::from_slice(&self.body);
+        body.map(|body| body.brand)
+            .map_err(|_| CmsError::Unavailable {
+                status: self.status,
+                retry_after: None,
+            })
+    }
+}
+
 /// The meaning of an answer. `settled` is the status that says: it is so already, if one does.
 pub(super) async fn read(
     response: HttpResponse,
     settled: Option<u16>,
     api_key: &ApiKey,
-) -> Result<(), CmsError> {
+) -> Result<Answer, CmsError> {
     let status = response.status();
     let retry_after = retry_after(&response);
     // The status has decided. The body is read even so: a connection is used again only when its answer was read.
     let body = body(response.into_body()).await;
     if status.is_success() || settled == Some(status.as_u16()) {
-        Ok(())
+        Ok(Answer {
+            status: status.as_u16(),
+            body,
+        })
+    } else if status.as_u16() == 401 {
+        Err(CmsError::Unauthorized {
+            message: shown(&api_key.masked_in(&reason(&body))),
+        })
     } else if is_transient(status) {
         Err(CmsError::Unavailable {
             status: status.as_u16(),

@@ -33,6 +33,7 @@ impl From<CmsError> for Problem {
         let retry_after = error.retry_after();
         let (status, message) = match error {
             CmsError::Refused { status, message } => (status, message),
+            CmsError::Unauthorized { message } => (401, message),
             CmsError::Unavailable { status, .. } => {
                 (status, "the stub was told to be unavailable".to_owned())
             }

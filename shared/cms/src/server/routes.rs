@@ -149,7 +149,8 @@ async fn retrieve_brand(
     State(server): State<Server>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let brand = server.stub.brand(&id).ok_or_else(|| no_such_brand(&id))?;
+    let found = server.stub.retrieve(&id).await?;
+    let brand = found.ok_or_else(|| no_such_brand(&id))?;
     Ok(Json(json!({ "brand": brand })))
 }
 

@@ -45,6 +45,9 @@ pub struct Calls {
     pub updates: u64,
     /// Calls of delete.
     pub deletes: u64,
+    /// Calls of retrieve.
+    #[serde(default)]
+    pub retrieves: u64,
 }
 
 /// How often calls really acted on one brand.
@@ -119,6 +122,13 @@ impl Memory {
 
     pub(super) fn acts(&self, id: &str) -> Acts {
         self.stats.acts.get(id).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn retrieve(&mut self, id: &str) -> Result<Option<CmsBrand>, Failure> {
+        self.stats.calls.retrieves += 1;
+        let name = self.stats.acts.get(id).map(|acts| acts.name.as_str());
+        let fault = self.faults.strike(Operation::Retrieve, name);
+        around(fault, || Ok(self.brand(id)))
     }
 
     pub(super) fn create(

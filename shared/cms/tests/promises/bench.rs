@@ -89,8 +89,10 @@ pub(crate) fn brand(id: &str, name: &str) -> CmsBrand {
 /// The status of a failure, and whether it is transient.
 pub(crate) fn told(result: Result<(), CmsError>) -> (u16, bool) {
     let error = result.unwrap_err();
-    let (CmsError::Unavailable { status, .. } | CmsError::Refused { status, .. }) = error else {
-        panic!("no status: {error:?}");
+    let status = match &error {
+        CmsError::Unavailable { status, .. } | CmsError::Refused { status, .. } => *status,
+        CmsError::Unauthorized { .. } => 401,
+        _ => panic!("no status: {error:?}"),
     };
     (status, error.is_transient())
 }

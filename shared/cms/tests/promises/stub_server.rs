@@ -130,7 +130,7 @@ async fn the_statistics_tell_calls_and_acts() {
     server.send(Method::DELETE, "/brands/b2", "").await;
     let stats = server.send(Method::GET, "/stats", "").await;
     let expected = json!({
-        "calls": {"creates": 2, "updates": 0, "deletes": 1},
+        "calls": {"creates": 2, "updates": 0, "deletes": 1, "retrieves": 0},
         "acts": {"b1": {"name": "Acme", "creates": 1, "updates": 0, "deletes": 0}}
     });
     assert_eq!(stats, (200, expected));

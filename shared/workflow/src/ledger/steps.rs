@@ -1,114 +1,127 @@
-//! The steps of a run: begun, ended, found again.
+//! The steps of a run: begun, found again, ended, compensated.
 
 use super::Ledger;
-use crate::{Journal, Json, Phase, StepRecord, StepState, Timestamp};
+use crate::{Journal, Json, Phase, StepRecord, StepState};
 
-/// What a workflow's call of a step comes upon.
+/// What a workflow's call of a step meets in the record.
 #[derive(Debug)]
-pub(crate) enum Entered {
-    /// The step is to be invoked with this input, which is the recorded one where there is one.
+pub(crate) enum StepEntry {
+    /// The step must be invoked with this input, which is the recorded one where there is one.
     Invoke { index: usize, input: Json },
     /// It answered before.
     Done(Json),
-    /// It was optional and is given up.
+    /// It was optional, failed and is undone.
     Skipped,
-    /// It was optional, failed, and still has to be taken back.
-    GivenUp { index: usize },
-    /// It failed for good, and the execution in which it did ended before the run was reverted.
+    /// It was optional, failed, and must still be undone.
+    Unwanted { index: usize },
+    /// It failed for good, in an execution that ended before the run was reverted.
     Failed,
     /// The record of the run would become too large.
-    TooLarge { size: usize, most: usize },
-    /// The workflow has called a step of this name already.
+    TooLarge { size: usize },
+    /// The workflow has already called a step of this name.
     Repeated,
-    /// What is recorded under this name is another step.
-    Misfit(String),
+    /// Another step is recorded under this name.
+    Mismatch(String),
 }
 
-/// A step that a workflow calls.
+/// A workflow's call of a step.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Called<'a> {
+pub(crate) struct StepCall<'a> {
     pub(crate) name: &'a str,
     pub(crate) step: &'static str,
-    pub(crate) compensated: bool,
+    pub(crate) irreversible: bool,
     pub(crate) optional: bool,
 }
 
-impl<W: Clone> Ledger<W> {
-    /// Begins a step, or finds it begun. The journal says how large a record may be.
+impl Ledger {
+    fn tick(&mut self) -> u32 {
+        let tick = self.tick;
+        self.tick = tick.saturating_add(1);
+        tick
+    }
+
+    /// Whether a call of that step must act, or undo something, before it can answer.
+    pub(crate) fn is_pending(&self, name: &str) -> bool {
+        let step = self.run.steps.iter().find(|step| step.name == name);
+        step.is_none_or(|step| !matches!(step.state, StepState::Done | StepState::Skipped))
+    }
+
+    /// Begins a step, or finds it begun.
     pub(crate) fn enter(
         &mut self,
-        called: Called<'_>,
-        input: Json,
-        now: Timestamp,
-        journal: &dyn Journal<W>,
-    ) -> Entered {
-        if !self.called.insert(called.name.to_owned()) {
-            return Entered::Repeated;
+        call: StepCall<'_>,
+        input: &Json,
+        journal: &dyn Journal,
+    ) -> StepEntry {
+        if !self.called.insert(call.name.to_owned()) {
+            return StepEntry::Repeated;
         }
-        let found = self
-            .run
-            .steps
-            .iter()
-            .enumerate()
-            .find(|(_, step)| step.name == called.name);
-        if let Some((index, step)) = found {
-            return resume(index, step, called);
+        let mut steps = self.run.steps.iter_mut().enumerate();
+        if let Some((index, step)) = steps.find(|(_, step)| step.name == call.name) {
+            return resume(index, step, call);
         }
         let record = StepRecord {
-            name: called.name.to_owned(),
-            step: called.step.to_owned(),
-            state: StepState::Invoking,
-            compensated: called.compensated,
-            optional: called.optional,
+            name: call.name.to_owned(),
+            step: (call.step != call.name).then(|| call.step.to_owned()),
+            irreversible: call.irreversible,
+            optional: call.optional,
             input: input.clone(),
-            output: None,
-            undo: None,
-            attempts: 0,
-            compensations: 0,
             began: self.tick(),
-            ended: None,
-            started_at: now,
-            ended_at: None,
+            ..StepRecord::default()
         };
         let index = self.run.steps.len();
         self.run.steps.push(record);
         if let Some(size) = self.oversize(journal) {
             self.run.steps.pop();
-            return Entered::TooLarge {
-                size,
-                most: journal.max_size(),
-            };
+            return StepEntry::TooLarge { size };
         }
         self.changed();
-        Entered::Invoke { index, input }
+        let input = input.clone();
+        StepEntry::Invoke { index, input }
     }
 
     pub(crate) fn step(&self, index: usize) -> Option<&StepRecord> {
         self.run.steps.get(index)
     }
 
-    /// Counts an attempt and answers its number. Not worth a write: it goes along with the next one.
-    pub(crate) fn count_attempt(&mut self, index: usize, during: Phase) -> u32 {
+    /// The number of the next attempt, counted from 1. Counting is not worth a write of its own: it goes along with the
+    /// next one.
+    pub(crate) fn attempt_number(&mut self, index: usize, during: Phase, is_retry: bool) -> u32 {
         let Some(step) = self.run.steps.get_mut(index) else {
-            return 0;
+            return 1;
         };
-        let count = match during {
-            Phase::Invoke => &mut step.attempts,
-            Phase::Compensate => &mut step.compensations,
-        };
-        *count = count.saturating_add(1);
-        *count
+        match during {
+            Phase::Invoke => {
+                step.retries = step.retries.saturating_add(u32::from(is_retry));
+                step.retries.saturating_add(1)
+            }
+            Phase::Compensate => {
+                step.compensations = step.compensations.saturating_add(1);
+                step.compensations
+            }
+        }
     }
 
-    /// Notes that a step succeeded; or answers how large the record would become, if that is too large. Then the
-    /// step is left as it is, in doubt.
+    /// The call was answered: the next one has a new idempotency key, which must be recorded before it is used.
+    pub(crate) fn advance_key(&mut self, index: usize, during: Phase) {
+        if let Some(step) = self.run.steps.get_mut(index) {
+            let key = match during {
+                Phase::Invoke => &mut step.key,
+                Phase::Compensate => &mut step.undo_key,
+            };
+            *key = key.saturating_add(1);
+        }
+        self.changed();
+    }
+
+    /// Notes that a step succeeded. Where that makes the record too large, answers its size and leaves the step as it
+    /// is.
     pub(crate) fn complete(
         &mut self,
         index: usize,
-        (output, undo): (Json, Option<Json>),
-        writes: Vec<W>,
-        now: Timestamp,
-        journal: &dyn Journal<W>,
+        output: Json,
+        undo: Option<Json>,
+        journal: &dyn Journal,
     ) -> Result<(), usize> {
         let ended = self.tick();
         let Some(step) = self.run.steps.get_mut(index) else {
@@ -119,58 +132,82 @@ impl<W: Clone> Ledger<W> {
         step.undo = undo;
         step.state = StepState::Done;
         step.ended = Some(ended);
-        step.ended_at = Some(now);
         if let Some(size) = self.oversize(journal) {
             if let Some(step) = self.run.steps.get_mut(index) {
                 *step = before;
             }
             return Err(size);
         }
-        self.handed
-            .extend(writes.into_iter().map(|write| (before.name.clone(), write)));
         self.changed();
         Ok(())
     }
 
     /// Notes a step's new state.
-    pub(crate) fn set_step(&mut self, index: usize, state: StepState, now: Timestamp) {
+    pub(crate) fn set_step(&mut self, index: usize, state: StepState) {
         let tick = self.tick();
         if let Some(step) = self.run.steps.get_mut(index) {
             step.state = state;
-            if step.ended.is_none() {
-                step.ended = Some(tick);
-                step.ended_at = Some(now);
-            }
+            step.ended = step.ended.or(Some(tick));
         }
         self.changed();
     }
 
-    /// A recorded step that this execution of the workflow has not called.
+    /// A recorded step that the workflow has not called in this execution.
     pub(crate) fn uncalled(&self) -> Option<&str> {
         let mut names = self.run.steps.iter().map(|step| step.name.as_str());
         names.find(|name| !self.called.contains(*name))
     }
+
+    /// A step that has neither succeeded nor been skipped.
+    pub(crate) fn unfinished(&self) -> Option<&str> {
+        let mut steps = self.run.steps.iter();
+        let unfinished =
+            |step: &&StepRecord| !matches!(step.state, StepState::Done | StepState::Skipped);
+        steps.find(unfinished).map(|step| step.name.as_str())
+    }
+
+    /// The steps to compensate next: those that no other step began after which is still to be compensated. So the
+    /// newest come first, and steps that ran side by side are undone side by side.
+    pub(crate) fn next_to_compensate(&self) -> Vec<usize> {
+        let is_left = |step: &StepRecord| {
+            let state = step.state;
+            let has_begun = matches!(
+                state,
+                StepState::Invoking | StepState::Done | StepState::Failed
+            );
+            !step.irreversible && has_begun
+        };
+        let steps = || self.run.steps.iter().enumerate();
+        let left = || steps().filter(|(_, step)| is_left(step));
+        let newest = left().map(|(_, step)| step.began).max().unwrap_or(0);
+        let is_next = |step: &StepRecord| step.ended.is_none_or(|ended| ended > newest);
+        let next = left().filter(|(_, step)| is_next(step));
+        next.map(|(index, _)| index).collect()
+    }
 }
 
-fn resume(index: usize, step: &StepRecord, called: Called<'_>) -> Entered {
-    if step.step != called.step
-        || step.compensated != called.compensated
-        || step.optional != called.optional
+fn resume(index: usize, step: &mut StepRecord, call: StepCall<'_>) -> StepEntry {
+    if step.declared() != call.step
+        || step.irreversible != call.irreversible
+        || step.optional != call.optional
     {
-        return Entered::Misfit(format!(
-            "step {} is recorded as another one, {}",
-            called.name, step.step
-        ));
+        let StepCall { name, .. } = call;
+        let reason = format!(
+            "step {name} is recorded as another one, {}",
+            step.declared()
+        );
+        return StepEntry::Mismatch(reason);
     }
     match (step.state, &step.output) {
-        (StepState::Invoking, _) => Entered::Invoke {
-            index,
-            input: step.input.clone(),
-        },
-        (StepState::Done, Some(output)) => Entered::Done(output.clone()),
-        (StepState::Skipped, _) => Entered::Skipped,
-        (StepState::Failed, _) if step.optional => Entered::GivenUp { index },
-        (StepState::Failed, _) => Entered::Failed,
-        (state, _) => Entered::Misfit(format!("step {} is recorded as {state:?}", called.name)),
+        (StepState::Invoking, _) => {
+            step.retries = step.retries.saturating_add(1);
+            let input = step.input.clone();
+            StepEntry::Invoke { index, input }
+        }
+        (StepState::Done, Some(output)) => StepEntry::Done(output.clone()),
+        (StepState::Skipped, _) => StepEntry::Skipped,
+        (StepState::Failed, _) if step.optional => StepEntry::Unwanted { index },
+        (StepState::Failed, _) => StepEntry::Failed,
+        (state, _) => StepEntry::Mismatch(format!("step {} is recorded as {state:?}", call.name)),
     }
 }

@@ -2,7 +2,8 @@
 
 use futures::{FutureExt, future::BoxFuture};
 use workflow::{
-    Call, Effect, Flow, RetryPolicy, Step, StepError, StepResponse, StepResult, Steps, Workflow,
+    Call, Flow, IrreversibleStep, RetryPolicy, Step, StepError, StepResponse, StepResult, Steps,
+    Workflow,
 };
 
 use crate::world::World;
@@ -14,8 +15,8 @@ pub(crate) enum Node {
     Act(String),
     /// One that the run can do without.
     Optional(String),
-    /// A step that hands over a write.
-    Mark(String),
+    /// A step that nothing undoes.
+    Mail(String),
     /// Pieces that run side by side.
     Parallel(Vec<Vec<Node>>),
     /// A workflow of its own.
@@ -30,8 +31,8 @@ pub(crate) fn optional(name: &str) -> Node {
     Node::Optional(name.to_owned())
 }
 
-pub(crate) fn mark(name: &str) -> Node {
-    Node::Mark(name.to_owned())
+pub(crate) fn mail(name: &str) -> Node {
+    Node::Mail(name.to_owned())
 }
 
 /// A workflow of those pieces, one after the other. It answers the names of the optional steps that it did without.
@@ -44,7 +45,7 @@ impl Program {
         fn collect(nodes: &[Node], path: &str, into: &mut Vec<String>) {
             for node in nodes {
                 match node {
-                    Node::Act(name) | Node::Optional(name) | Node::Mark(name) => {
+                    Node::Act(name) | Node::Optional(name) | Node::Mail(name) => {
                         into.push(format!("{path}{name}"));
                     }
                     Node::Parallel(branches) => branches
@@ -57,6 +58,14 @@ impl Program {
         let mut effects = Vec::new();
         collect(&self.0, "", &mut effects);
         effects
+    }
+}
+
+impl Program {
+    /// The effects that nothing undoes.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        let is_mail = |effect: &String| effect.rsplit('/').next().unwrap().starts_with('m');
+        self.effects().into_iter().filter(is_mail).collect()
     }
 }
 
@@ -96,13 +105,18 @@ fn sequence<'a>(
                 }
             };
             match node {
-                Node::Act(name) => flow.step_as(name, &Act, &effect(name)).await?,
+                Node::Act(name) => flow.step(&Act, &effect(name)).named(name).await?,
                 Node::Optional(name) => {
-                    if flow.optional_as(name, &Act, &effect(name)).await?.is_none() {
+                    let effect_name = effect(name);
+                    let call = flow.step(&Act, &effect_name).optional().named(name);
+                    if call.await?.is_none() {
                         skipped.push(effect(name));
                     }
                 }
-                Node::Mark(name) => flow.step_as(name, &Mark, &effect(name)).await?,
+                Node::Mail(name) => {
+                    let effect = effect(name);
+                    flow.irreversible_step(&Mail, &effect).named(name).await?;
+                }
                 Node::Parallel(branches) => {
                     let branches: Vec<_> = branches
                         .iter()
@@ -111,10 +125,8 @@ fn sequence<'a>(
                     skipped.extend(flow.parallelize_all(branches).await?.into_iter().flatten());
                 }
                 Node::Nested(name, nodes) => {
-                    let nested = flow
-                        .workflow_as(name, &Program(nodes.clone()), &String::new())
-                        .await?;
-                    skipped.extend(nested);
+                    let (program, input) = (Program(nodes.clone()), String::new());
+                    skipped.extend(flow.workflow(&program, &input).named(name).await?);
                 }
             }
         }
@@ -123,7 +135,7 @@ fn sequence<'a>(
     .boxed()
 }
 
-/// Makes an effect; its compensation takes it back.
+/// Makes an effect; its compensation undoes it.
 pub(crate) struct Act;
 
 impl Step<World> for Act {
@@ -140,7 +152,7 @@ impl Step<World> for Act {
     }
 
     async fn invoke(&self, world: &World, name: &String, call: &Call) -> StepResult<Self, World> {
-        world.act(name, &call.idempotency_key).await?;
+        world.act(name, call).await?;
         Ok(StepResponse::new(()).undo(name.clone()))
     }
 
@@ -155,21 +167,19 @@ impl Step<World> for Act {
             undo.is_none_or(|undo| undo == name),
             "undo is what the step answered"
         );
-        world.undo(name, &call.idempotency_key).await
+        world.undo(name, call).await
     }
 }
 
-/// Hands over a write.
-pub(crate) struct Mark;
+/// Makes an effect that nothing undoes.
+pub(crate) struct Mail;
 
-impl Step<World> for Mark {
-    const NAME: &'static str = "mark";
-    const EFFECT: Effect = Effect::Journalled;
+impl IrreversibleStep<World> for Mail {
+    const NAME: &'static str = "mail";
     type Input = String;
     type Output = ();
-    type Undo = ();
 
-    async fn invoke(&self, _: &World, name: &String, _: &Call) -> StepResult<Self, World> {
-        Ok(StepResponse::new(()).write(name.clone()))
+    async fn invoke(&self, world: &World, name: &String, call: &Call) -> Result<(), StepError> {
+        world.act(name, call).await
     }
 }

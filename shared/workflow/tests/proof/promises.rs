@@ -2,10 +2,13 @@
 
 mod attempts;
 mod cancelling;
+mod charges;
 mod definitions;
 mod identity;
+mod keys;
 mod leases;
 mod prelude;
 mod records;
 mod reverting;
-mod series;
+mod unanswered;
+mod waiting;

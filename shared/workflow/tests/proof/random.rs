@@ -3,7 +3,7 @@
 //! `WORKFLOW_CASES` says how many cases are drawn (20,000 where it is not set), and `WORKFLOW_SEED` from which seed (a
 //! new one each time, which is printed).
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
 
 use proptest::{
     collection::vec,
@@ -18,13 +18,13 @@ use crate::{
     driver::Scene,
     program::{Node, Program},
     sim::{Cut, Machine},
-    world::CutJournal,
 };
 
 /// The most operations into which cuts are drawn.
 const OPERATIONS: usize = 40;
 
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent choices")]
 struct Case {
     program: Program,
     plan: BTreeMap<usize, Cut>,
@@ -32,10 +32,14 @@ struct Case {
     refused: Vec<(usize, bool)>,
     /// Effects whose compensation is always refused.
     stuck: Vec<usize>,
-    /// After how many deliveries there is no other.
-    max_receives: Option<u32>,
-    /// Before which delivery somebody asks for the run to be cancelled.
+    /// Which delivery cancels the run.
     cancelled: Option<u32>,
+    stores_failures: bool,
+    undoes_by_name: bool,
+    /// Whether the time budget is so short that the run is paused at its second suspension.
+    is_short: bool,
+    /// Whether a run that was reverted is asked for again.
+    again: bool,
 }
 
 /// Pieces without names; they are named by their place, so that names are unique.
@@ -43,7 +47,7 @@ fn nodes() -> impl Strategy<Value = Vec<Node>> {
     let leaf = prop_oneof![
         5 => Just(Node::Act(String::new())),
         1 => Just(Node::Optional(String::new())),
-        1 => Just(Node::Mark(String::new())),
+        1 => Just(Node::Mail(String::new())),
     ];
     let node = leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
@@ -61,7 +65,7 @@ fn named(nodes: Vec<Node>, next: &mut u32) -> Vec<Node> {
         match node {
             Node::Act(_) => Node::Act(name),
             Node::Optional(_) => Node::Optional(name),
-            Node::Mark(_) => Node::Mark(name),
+            Node::Mail(_) => Node::Mail(format!("m{next}")),
             Node::Parallel(branches) => Node::Parallel(
                 branches
                     .into_iter()
@@ -81,16 +85,19 @@ prop_compose! {
         refused in prop_oneof![3 => Just(None), 1 => (0..12_usize, any::<bool>()).prop_map(Some)],
         stuck in subsequence((0..12).collect::<Vec<usize>>(), 0..3),
         is_stuck in prop::bool::weighted(0.1),
-        max_receives in option::weighted(0.5, 1..6_u32),
         cancelled in option::weighted(0.2, 1..6_u32),
+        (stores_failures, undoes_by_name, is_short, again) in any::<(bool, bool, bool, bool)>(),
     ) -> Case {
         Case {
             program: Program(named(nodes, &mut 0)),
             plan: cuts.into_iter().collect(),
             refused: refused.into_iter().collect(),
             stuck: if is_stuck { stuck } else { Vec::new() },
-            max_receives,
             cancelled,
+            stores_failures,
+            undoes_by_name,
+            is_short,
+            again,
         }
     }
 }
@@ -107,9 +114,14 @@ fn play(case: &Case) -> Result<(RunState, usize), String> {
         .filter_map(|(at, acts)| Some((effect(at)?, *acts)))
         .collect();
     scene.world.stuck = case.stuck.iter().filter_map(effect).collect();
-    scene.journal = std::sync::Arc::new(CutJournal::new(&scene.world));
-    scene.max_receives = case.max_receives;
+    scene.world.stores_failures = case.stores_failures;
+    scene.world.undoes_by_name = case.undoes_by_name;
     scene.cancelled = case.cancelled;
+    // What cancels a run that is over does nothing, so that a worker which stands still may begin it again.
+    scene.again = case.again && case.cancelled.is_none();
+    if case.is_short {
+        scene.config.time_budget = Duration::from_secs(20);
+    }
     let settled = scene.settle()?;
     Ok((settled, machine.cuts()))
 }

@@ -1,7 +1,8 @@
 //! A machine that can be cut anywhere: its clock, its workers, and what happens at each of their operations.
 //!
-//! An *operation* is what a worker does to the world outside of its process: a write to the journal, or an effect. Each
-//! has a number, in the order in which they are made; a plan says at which numbers something happens, and what.
+//! An *operation* is what a worker does to the world outside of its process: a write to the journal, or a request to the
+//! other side. Each has a number, in the order in which they are made; a plan says at which numbers something happens, and
+//! what.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use workflow::{Environment, Timestamp};
+use workflow::{EngineConfig, Environment, Timestamp};
 
 /// What happens at an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,62 +26,70 @@ pub(crate) enum Cut {
     DieBefore,
     /// The process dies after it is made.
     DieAfter,
-    /// It is not made, and the worker gets a transient error.
+    /// The process dies, and the operation is made at the last moment that the margin allows.
+    DieLate,
+    /// It is not made, and not answered.
     LoseRequest,
-    /// It is made, and the worker gets a transient error.
+    /// It is made, and not answered.
     LoseReply,
+    /// It is not answered, and made at the last moment that the margin allows.
+    Late,
     /// The process stands still before the operation, while its lease ends and another worker takes over; then it goes on.
     FreezeBefore,
     /// It stands still after it.
     FreezeAfter,
-    /// An effect is not made, and is refused for good. (The journal's writes are lost instead.)
+    /// A request is answered: it failed, and a later one may succeed. (The journal's writes are lost instead.)
+    Busy,
+    /// A request is refused for good.
     RefuseBefore,
-    /// An effect is made, and then refused for good.
+    /// A request acts, and is then refused for good.
     RefuseAfter,
-    /// An effect is not made, and no answer ever comes.
+    /// A request is not made, and no answer ever comes.
     HangBefore,
-    /// An effect is made, and no answer ever comes.
+    /// A request is made, and no answer ever comes.
     HangAfter,
-    /// The step panics before the effect is made.
+    /// No answer ever comes, and it is made at the last moment that the margin allows after the time-out.
+    HangLate,
+    /// The step panics before the request.
     PanicBefore,
-    /// Somebody asks for the run to be cancelled while the operation is under way.
+    /// The run is cancelled while the operation is under way.
     Cancel,
 }
 
 impl Cut {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::DieBefore,
         Self::DieAfter,
+        Self::DieLate,
         Self::LoseRequest,
         Self::LoseReply,
+        Self::Late,
         Self::FreezeBefore,
         Self::FreezeAfter,
+        Self::Busy,
         Self::RefuseBefore,
         Self::RefuseAfter,
         Self::HangBefore,
         Self::HangAfter,
+        Self::HangLate,
         Self::PanicBefore,
         Self::Cancel,
     ];
 }
 
-/// How an operation came out for the worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
-    Fine,
-    Lost,
-    Refused,
-}
+type Event = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
     timers: BTreeMap<u64, u32>,
+    /// What takes effect late, and when.
+    events: Vec<(u64, Event)>,
     operations: usize,
     plan: BTreeMap<usize, Cut>,
     cuts: usize,
     dead: bool,
     frozen: bool,
-    cancel: Option<Box<dyn FnOnce() + Send>>,
+    cancel: Option<Event>,
 }
 
 /// The machine: shared by all workers, of which one runs at a time.
@@ -96,11 +105,11 @@ pub(crate) type Worker<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// How a worker's turn came out.
 pub(crate) enum Turn<T> {
-    Ended(T),
+    End(T),
     /// The process died.
-    Died,
+    Death,
     /// It stands still; it can be given another turn.
-    Froze,
+    Freeze,
 }
 
 impl Machine {
@@ -124,22 +133,40 @@ impl Machine {
         self.state.lock().unwrap().cuts
     }
 
-    /// What asks for the run to be cancelled, when that is planned.
+    /// What cancels the run, when that is planned.
     pub(crate) fn on_cancel(&self, cancel: impl FnOnce() + Send + 'static) {
         self.state.lock().unwrap().cancel = Some(Box::new(cancel));
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.now
-            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.advance_to(self.now().plus(by));
     }
 
-    /// Makes an operation, or what the plan has in store for it.
-    pub(crate) async fn operate<T>(
+    /// Lets time go on until then, with what takes effect late meanwhile.
+    pub(crate) fn advance_to(&self, at: Timestamp) {
+        let at = at.as_millis();
+        loop {
+            let (time, event) = {
+                let mut state = self.state.lock().unwrap();
+                let due = (0..state.events.len()).min_by_key(|index| state.events[*index].0);
+                match due.filter(|index| state.events[*index].0 <= at) {
+                    Some(index) => state.events.remove(index),
+                    None => break,
+                }
+            };
+            self.now.fetch_max(time, Ordering::SeqCst);
+            event();
+        }
+        self.now.fetch_max(at, Ordering::SeqCst);
+    }
+
+    /// Makes an operation, or what the plan has in store for it; none where it is not answered. Where the other side has
+    /// something in store, `make` learns of that. `limit` says when a request's attempt ends.
+    pub(crate) async fn operate<T: Send + 'static>(
         &self,
-        is_effect: bool,
-        make: impl FnOnce() -> T,
-    ) -> (Option<T>, Reply) {
+        limit: Option<Timestamp>,
+        make: impl FnOnce(Option<Cut>) -> T + Send + 'static,
+    ) -> Option<T> {
         let cut = {
             let mut state = self.state.lock().unwrap();
             let number = state.operations;
@@ -148,36 +175,54 @@ impl Machine {
             state.cuts += usize::from(cut.is_some());
             cut
         };
+        let is_write = limit.is_none();
         let cut = match cut {
-            Some(Cut::RefuseBefore | Cut::HangBefore | Cut::PanicBefore) if !is_effect => {
+            Some(Cut::Busy | Cut::RefuseBefore | Cut::HangBefore | Cut::PanicBefore)
+                if is_write =>
+            {
                 Some(Cut::LoseRequest)
             }
-            Some(Cut::RefuseAfter | Cut::HangAfter) if !is_effect => Some(Cut::LoseReply),
+            Some(Cut::RefuseAfter | Cut::HangAfter) if is_write => Some(Cut::LoseReply),
+            Some(Cut::HangLate) if is_write => Some(Cut::Late),
             cut => cut,
         };
         match cut {
-            None => (Some(make()), Reply::Fine),
+            None => Some(make(None)),
             Some(Cut::DieBefore) => self.die().await,
             Some(Cut::DieAfter) => {
-                make();
+                make(None);
                 self.die().await
             }
-            Some(Cut::LoseRequest) => (None, Reply::Lost),
-            Some(Cut::LoseReply) => (Some(make()), Reply::Lost),
+            Some(Cut::DieLate) => {
+                self.later(self.now(), make);
+                self.die().await
+            }
+            Some(Cut::LoseRequest) => None,
+            Some(Cut::LoseReply) => {
+                make(None);
+                None
+            }
+            Some(Cut::Late) => {
+                self.later(self.now(), make);
+                None
+            }
             Some(Cut::FreezeBefore) => {
                 self.freeze().await;
-                (Some(make()), Reply::Fine)
+                Some(make(None))
             }
             Some(Cut::FreezeAfter) => {
-                let value = make();
+                let value = make(None);
                 self.freeze().await;
-                (Some(value), Reply::Fine)
+                Some(value)
             }
-            Some(Cut::RefuseBefore) => (None, Reply::Refused),
-            Some(Cut::RefuseAfter) => (Some(make()), Reply::Refused),
+            Some(Cut::Busy | Cut::RefuseBefore | Cut::RefuseAfter) => Some(make(cut)),
             Some(Cut::HangBefore) => std::future::pending().await,
             Some(Cut::HangAfter) => {
-                make();
+                make(None);
+                std::future::pending().await
+            }
+            Some(Cut::HangLate) => {
+                self.later(limit.unwrap(), make);
                 std::future::pending().await
             }
             Some(Cut::PanicBefore) => panic!("as planned"),
@@ -186,9 +231,19 @@ impl Machine {
                 if let Some(cancel) = cancel {
                     cancel();
                 }
-                (Some(make()), Reply::Fine)
+                Some(make(None))
             }
         }
+    }
+
+    /// Makes an operation at the last moment that the margin allows after that time.
+    fn later<T>(&self, time: Timestamp, make: impl FnOnce(Option<Cut>) -> T + Send + 'static) {
+        let margin = EngineConfig::default().lease_margin;
+        let at = time.plus(margin).as_millis() - 1;
+        let event: Event = Box::new(|| {
+            make(None);
+        });
+        self.state.lock().unwrap().events.push((at, event));
     }
 
     async fn die<T>(&self) -> T {
@@ -213,23 +268,23 @@ impl Machine {
     /// Lets a worker run until it ends, dies or stands still. The clock goes on when the worker waits for it.
     pub(crate) fn turn<T>(&self, worker: &mut Worker<'_, T>) -> Turn<T> {
         loop {
-            if let Poll::Ready(ended) = worker
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-            {
-                return Turn::Ended(ended);
+            let mut context = Context::from_waker(Waker::noop());
+            if let Poll::Ready(ended) = worker.as_mut().poll(&mut context) {
+                return Turn::End(ended);
             }
-            let mut state = self.state.lock().unwrap();
-            if std::mem::take(&mut state.dead) {
-                return Turn::Died;
-            }
-            if std::mem::take(&mut state.frozen) {
-                return Turn::Froze;
-            }
-            let now = self.now.load(Ordering::SeqCst);
-            let next = state.timers.range(now + 1..).next().map(|(at, _)| *at);
-            self.now
-                .store(next.expect("a worker waits for nothing"), Ordering::SeqCst);
+            let next = {
+                let mut state = self.state.lock().unwrap();
+                if std::mem::take(&mut state.dead) {
+                    return Turn::Death;
+                }
+                if std::mem::take(&mut state.frozen) {
+                    return Turn::Freeze;
+                }
+                let now = self.now.load(Ordering::SeqCst);
+                let next = state.timers.range(now + 1..).next().map(|(at, _)| *at);
+                next.expect("a worker waits for nothing")
+            };
+            self.advance_to(Timestamp::from_millis(next));
         }
     }
 }

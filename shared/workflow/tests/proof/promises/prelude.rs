@@ -1,4 +1,4 @@
-//! What the promises are tested with: an engine on a machine, and steps that do as they are told.
+//! What the promises are tested with: an engine on a machine, and steps whose answers a test chooses.
 
 pub(crate) use std::{
     sync::{Arc, Mutex},
@@ -7,16 +7,17 @@ pub(crate) use std::{
 
 pub(crate) use futures::FutureExt;
 pub(crate) use workflow::{
-    AttemptEnd, Call, Effect, Engine, EngineConfig, EngineError, Environment, Flow, Invocation,
-    Journal, Observer, Outcome, Phase, Query, RetryPolicy, Run, RunEvent, RunId, RunQuery,
-    RunState, Step, StepError, StepResponse, StepResult, StepState, Steps, Timestamp, Workflow,
+    AttemptOutcome, Call, Engine, EngineConfig, EngineError, Environment, Flow, Invocation,
+    IrreversibleStep, Journal, Observer, Outcome, Phase, Query, RetryPolicy, Run, RunError,
+    RunEvent, RunId, RunState, Step, StepError, StepResponse, StepResult, StepState, Steps,
+    Timestamp, Workflow,
 };
 
 pub(crate) use crate::{
     driver::INVOCATION,
-    program::{Act, Node, Program, act, mark, optional},
+    program::{Act, Node, Program, act, mail, optional},
     sim::{Cut, Machine, Turn, Worker},
-    world::{CutJournal, World},
+    world::{CutJournal, World, at_once},
 };
 
 /// One engine on one machine.
@@ -24,7 +25,7 @@ pub(crate) struct Bench {
     pub(crate) machine: Machine,
     pub(crate) world: World,
     pub(crate) journal: Arc<CutJournal>,
-    pub(crate) engine: Engine<World>,
+    pub(crate) engine: Engine,
     pub(crate) observed: Arc<Observed>,
 }
 
@@ -33,18 +34,27 @@ pub(crate) struct Observed(pub(crate) Mutex<Vec<String>>);
 
 impl Observer for Observed {
     fn observe(&self, event: &RunEvent<'_>) {
-        let told = match event {
+        let text = match event {
             RunEvent::Attempt {
                 step,
                 during,
-                ended,
+                outcome,
                 ..
-            } => format!("{step} {during:?} {ended:?}"),
+            } => format!("{step} {during:?} {outcome:?}"),
             RunEvent::Resumed { workflow } => format!("{workflow} resumed"),
-            RunEvent::Ended { workflow, state } => format!("{workflow} {state}"),
+            RunEvent::Ended {
+                workflow,
+                state,
+                suspended,
+                paused,
+            } => {
+                let waits = if *suspended { ", suspended" } else { "" };
+                let paused = if *paused { ", paused" } else { "" };
+                format!("{workflow} {state}{waits}{paused}")
+            }
             _ => "unknown".to_owned(),
         };
-        self.0.lock().unwrap().push(told);
+        self.0.lock().unwrap().push(text);
     }
 }
 
@@ -63,10 +73,12 @@ impl Bench {
     }
 
     pub(crate) fn of(world: World, machine: Machine) -> Self {
-        let (journal, observed) = (
-            Arc::new(CutJournal::new(&world)),
-            Arc::<Observed>::default(),
-        );
+        let journal = CutJournal::new(&machine);
+        Self::on(journal, world, machine)
+    }
+
+    pub(crate) fn on(journal: CutJournal, world: World, machine: Machine) -> Self {
+        let (journal, observed) = (Arc::new(journal), Arc::<Observed>::default());
         let engine = Engine::new(journal.clone())
             .with_environment(Arc::new(machine.clone()))
             .with_observer(observed.clone());
@@ -80,10 +92,12 @@ impl Bench {
     }
 
     pub(crate) fn invocation(&self) -> Invocation {
-        Invocation {
-            deadline: Some(self.machine.now().plus(INVOCATION)),
-            last_chance: false,
-        }
+        self.invocation_of(INVOCATION)
+    }
+
+    pub(crate) fn invocation_of(&self, time: Duration) -> Invocation {
+        let deadline = Some(self.machine.now().plus(time));
+        Invocation { deadline }
     }
 
     pub(crate) fn deliver<W>(
@@ -112,8 +126,8 @@ impl Bench {
             .run(workflow, &self.world, &id, input, invocation);
         let mut worker: Worker<'_, _> = Box::pin(run);
         match self.machine.turn(&mut worker) {
-            Turn::Ended(ended) => ended,
-            Turn::Died | Turn::Froze => panic!("the worker was cut"),
+            Turn::End(answer) => answer,
+            Turn::Death | Turn::Freeze => panic!("the worker was cut"),
         }
     }
 
@@ -124,7 +138,7 @@ impl Bench {
             .engine
             .run(&program, &self.world, &id, &input, self.invocation());
         let mut worker: Worker<'_, _> = Box::pin(run);
-        assert!(matches!(self.machine.turn(&mut worker), Turn::Died));
+        assert!(matches!(self.machine.turn(&mut worker), Turn::Death));
     }
 
     pub(crate) fn play(&self, nodes: &[Node]) -> Outcome<Vec<String>> {
@@ -132,12 +146,28 @@ impl Bench {
             .unwrap()
     }
 
+    /// Runs the pieces, waiting as long as the run is suspended or leased.
+    pub(crate) fn play_to_the_end(&self, nodes: &[Node]) -> Outcome<Vec<String>> {
+        loop {
+            match self.play(nodes) {
+                Outcome::Suspended { until, .. } | Outcome::Leased { until } => {
+                    self.machine.advance_to(until);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     pub(crate) fn cancel(&self, nodes: &[Node]) -> Option<Outcome<Vec<String>>> {
         let (program, id) = (Program(nodes.to_vec()), RunId::new("run"));
         let cancel = self
             .engine
             .cancel(&program, &self.world, &id, self.invocation());
-        cancel.now_or_never().unwrap().unwrap()
+        let mut worker: Worker<'_, _> = Box::pin(cancel);
+        match self.machine.turn(&mut worker) {
+            Turn::End(answer) => answer.unwrap(),
+            Turn::Death | Turn::Freeze => panic!("the canceller was cut"),
+        }
     }
 
     pub(crate) fn run(&self) -> Run {
@@ -145,9 +175,7 @@ impl Bench {
     }
 
     pub(crate) fn recorded(&self) -> Option<Run> {
-        let id = RunId::new("run");
-        let load = Journal::<String>::load(&*self.journal, &id);
-        load.now_or_never().unwrap().unwrap()
+        at_once(self.journal.inner.load(&RunId::new("run"))).unwrap()
     }
 
     pub(crate) fn standing(&self) -> Vec<String> {
@@ -159,27 +187,26 @@ impl Bench {
     }
 }
 
-/// A step of a test: it does what it is told, and says what it was called with.
-pub(crate) struct Told<F>(pub(crate) F);
+/// An irreversible step whose answer is the test's.
+pub(crate) struct Scripted<F>(pub(crate) F);
 
-impl<F> Step<World> for Told<F>
+impl<F> IrreversibleStep<World> for Scripted<F>
 where
     F: Fn(&Call) -> Result<(), StepError> + Send + Sync + 'static,
 {
-    const NAME: &'static str = "told";
-    const EFFECT: Effect = Effect::Kept;
+    const NAME: &'static str = "scripted";
     type Input = ();
     type Output = ();
-    type Undo = ();
 
-    async fn invoke(&self, _: &World, (): &(), call: &Call) -> StepResult<Self, World> {
-        (self.0)(call).map(|()| StepResponse::new(()))
+    async fn invoke(&self, _: &World, (): &(), call: &Call) -> Result<(), StepError> {
+        (self.0)(call)
     }
 }
 
+/// A workflow of one irreversible step.
 pub(crate) struct OneStep<S>(pub(crate) S);
 
-impl<S: Step<World, Input = (), Output = ()>> Workflow<World> for OneStep<S> {
+impl<S: IrreversibleStep<World, Input = (), Output = ()>> Workflow<World> for OneStep<S> {
     const NAME: &'static str = "one-step";
     type Input = ();
     type Output = ();
@@ -189,6 +216,39 @@ impl<S: Step<World, Input = (), Output = ()>> Workflow<World> for OneStep<S> {
     }
 
     async fn run(&self, flow: &Flow<'_, World>, (): &()) -> Result<(), StepError> {
-        flow.step(&self.0, &()).await
+        flow.irreversible_step(&self.0, &()).await
     }
+}
+
+/// What the scripted step of a test was called with.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    pub(crate) calls: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Script {
+    /// A workflow of one step that answers these, one after the other, and then succeeds.
+    pub(crate) fn workflow(
+        &self,
+        answers: Vec<Result<(), StepError>>,
+    ) -> OneStep<Scripted<impl Fn(&Call) -> Result<(), StepError> + Send + Sync + 'static>> {
+        let calls = Arc::clone(&self.calls);
+        OneStep(Scripted(move |call: &Call| {
+            let mut calls = calls.lock().unwrap();
+            calls.push(call.clone());
+            answers.get(calls.len() - 1).cloned().unwrap_or(Ok(()))
+        }))
+    }
+
+    /// The number that ends each call's key.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let calls = self.calls.lock().unwrap();
+        let key = |call: &Call| call.idempotency_key.rsplit('/').next().unwrap().to_owned();
+        calls.iter().map(key).collect()
+    }
+}
+
+/// A step that always fails transiently.
+pub(crate) fn away() -> OneStep<Scripted<impl Fn(&Call) -> Result<(), StepError>>> {
+    OneStep(Scripted(|_: &Call| Err(StepError::transient("away"))))
 }

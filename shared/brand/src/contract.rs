@@ -1,0 +1,322 @@
+//! What a store of brands has to do, as cases that run on any: one suite a port.
+//!
+//! Each case makes brands of its own, so a store may hold others.
+
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a case fails by panicking, as a test does"
+)]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    Brand, BrandId, BrandName, BrandReader, BrandRow, BrandWriter, Changed, Created, DueRow, Lease,
+    Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule, SubscriberState, SyncStore, SyncWrite,
+    SyncWritten, TakeUp, TakenUp, Timestamp, WriteScope, take_up,
+};
+
+const SUBSCRIBERS: &[&str] = &["one", "other"];
+
+fn new_brand(name: &str) -> Brand {
+    Brand::new(BrandName::parse(name).unwrap(), Timestamp::now())
+}
+
+async fn stored<S: BrandWriter + SyncStore>(store: &S, name: &str) -> BrandRow {
+    let brand = new_brand(name);
+    assert_eq!(store.create(&brand).await.unwrap(), Created::New);
+    row(store, brand.id).await
+}
+
+async fn row<S: SyncStore>(store: &S, id: BrandId) -> BrandRow {
+    store.load(id).await.unwrap().unwrap()
+}
+
+fn lease(token: &str, sequence: u64) -> Lease {
+    Lease {
+        token: token.to_owned(),
+        sequence,
+        until: None,
+    }
+}
+
+/// A write to `row` by that writer, which changes what the subscriber `one` has reached.
+fn write(row: &BrandRow, lease: Lease, scope: WriteScope) -> SyncWrite {
+    let state = SubscriberState {
+        reached: row.brand.version,
+        holds: Some("Acme".to_owned()),
+        in_doubt: true,
+        mark: Some(Mark::new(
+            MarkKind::Paused,
+            "ö".repeat(200),
+            Timestamp::from_millis(7),
+            1,
+        )),
+        run: Some(RunRecord {
+            version: row.brand.version,
+            record: "{}".to_owned(),
+        }),
+    };
+    SyncWrite {
+        id: row.brand.id,
+        seen: row.lease.clone(),
+        lease,
+        subscribers: BTreeMap::from([("one".to_owned(), state)]),
+        scope,
+    }
+}
+
+/// The suite for [`BrandWriter`].
+pub async fn writer<S: BrandWriter + SyncStore>(store: &S) {
+    let brand = new_brand("Acme");
+    assert_eq!(store.create(&brand).await.unwrap(), Created::New);
+    let again = Brand {
+        name: BrandName::parse("Globex").unwrap(),
+        ..brand.clone()
+    };
+    let existing = Created::Existing(Box::new(brand.clone()));
+    assert_eq!(store.create(&again).await.unwrap(), existing);
+    let created = row(store, brand.id).await;
+    assert_eq!(created.brand, brand);
+    assert_eq!((&created.lease, created.subscribers.len()), (&None, 0));
+    assert!(created.due_at > Some(brand.created_at), "it is due later");
+
+    let now = brand.created_at.plus(Duration::from_secs(1));
+    let name = BrandName::parse("Initech").unwrap();
+    let Changed::Conflict(found) = store.update(brand.id, &name, Some(2), now).await.unwrap()
+    else {
+        panic!("another version was expected")
+    };
+    assert_eq!(*found, brand);
+    let Changed::Done(changed) = store.update(brand.id, &name, Some(1), now).await.unwrap() else {
+        panic!("it is as expected")
+    };
+    assert_eq!((changed.version, changed.updated_at), (2, now));
+    assert_eq!(changed.name, name);
+    assert!(row(store, brand.id).await.due_at > Some(now));
+
+    let Changed::Done(deleted) = store.delete(brand.id, None, now).await.unwrap() else {
+        panic!("nothing was expected")
+    };
+    assert_eq!((deleted.version, deleted.deleted_at), (3, Some(now)));
+    let Changed::Deleted {
+        brand: found,
+        needs_attention: false,
+    } = store.update(brand.id, &name, None, now).await.unwrap()
+    else {
+        panic!("it is deleted")
+    };
+    assert_eq!(found, deleted);
+    let missing = new_brand("Missing").id;
+    let changed = store.update(missing, &name, None, now).await.unwrap();
+    assert_eq!(changed, Changed::Missing);
+    assert_eq!(
+        store.delete(missing, None, now).await.unwrap(),
+        Changed::Missing
+    );
+
+    let marked = stored(store, "Marked").await;
+    let write = SyncWrite {
+        scope: WriteScope::AnyVersion,
+        ..write(&marked, lease("a", 1), WriteScope::AnyVersion)
+    };
+    assert_eq!(store.write(&write).await.unwrap(), SyncWritten::Applied);
+    store.delete(marked.brand.id, None, now).await.unwrap();
+    let again = store.delete(marked.brand.id, None, now.plus(Duration::from_secs(1)));
+    let Changed::Deleted {
+        needs_attention, ..
+    } = again.await.unwrap()
+    else {
+        panic!("it is deleted")
+    };
+    assert!(!needs_attention, "the mark is about another version");
+}
+
+/// The suite for [`SyncStore`].
+pub async fn sync<S: BrandWriter + SyncStore>(store: &S) {
+    assert_eq!(store.load(new_brand("Missing").id).await.unwrap(), None);
+    let ghost = BrandRow::from(new_brand("Ghost"));
+    let to_ghost = write(&ghost, lease("a", 1), WriteScope::AnyVersion);
+    let refused = store.write(&to_ghost).await.unwrap();
+    assert_eq!(
+        refused,
+        SyncWritten::Refused(None),
+        "no stub of a row is made"
+    );
+    assert_eq!(store.load(ghost.brand.id).await.unwrap(), None);
+
+    let first = stored(store, "Acme").await;
+    let begin = write(&first, lease("a", 1), WriteScope::Version(1));
+    assert_eq!(store.write(&begin).await.unwrap(), SyncWritten::Applied);
+    let after = row(store, first.brand.id).await;
+    assert_eq!(after.lease, Some(lease("a", 1)));
+    assert_eq!(after.subscribers, begin.subscribers);
+    assert_eq!(after.due_at, first.due_at, "a begin leaves it due");
+
+    // The same write again, and one that has seen nothing, are refused with the row as it stands.
+    let refused = SyncWritten::Refused(Some(Box::new(after.clone())));
+    assert_eq!(store.write(&begin).await.unwrap(), refused);
+    for seen in [lease("a", 2), lease("b", 1)] {
+        let stale = SyncWrite {
+            seen: Some(seen),
+            ..write(&after, lease("b", 2), WriteScope::AnyVersion)
+        };
+        assert_eq!(store.write(&stale).await.unwrap(), refused);
+    }
+
+    // Another version than the write is about.
+    let name = BrandName::parse("Globex").unwrap();
+    let now = Timestamp::now();
+    store
+        .update(first.brand.id, &name, None, now)
+        .await
+        .unwrap();
+    let changed = row(store, first.brand.id).await;
+    assert_eq!(
+        changed.lease, after.lease,
+        "a change leaves the sync state alone"
+    );
+    let end = write(
+        &changed,
+        lease("a", 2),
+        WriteScope::Schedule(1, Schedule::default()),
+    );
+    let refused = SyncWritten::Refused(Some(Box::new(changed.clone())));
+    assert_eq!(store.write(&end).await.unwrap(), refused);
+    let end = SyncWrite {
+        scope: WriteScope::AnyVersion,
+        ..end
+    };
+    assert_eq!(store.write(&end).await.unwrap(), SyncWritten::Applied);
+    let ended = row(store, first.brand.id).await;
+    assert_eq!(
+        ended.due_at, changed.due_at,
+        "it stays due for the new version"
+    );
+
+    let done = write(
+        &ended,
+        lease("b", 3),
+        WriteScope::Schedule(2, Schedule::default()),
+    );
+    assert_eq!(store.write(&done).await.unwrap(), SyncWritten::Applied);
+    assert_eq!(row(store, first.brand.id).await.due_at, None);
+}
+
+/// Due rows of a brand's shard.
+async fn due<S: Outbox>(store: &S, id: BrandId, now: Timestamp) -> Option<DueRow> {
+    let found = store.due(id.shard(SHARDS), now, 1_000).await.unwrap();
+    found.into_iter().find(|row| row.id == id.to_string())
+}
+
+/// The suite for [`Outbox`]. An index may lag, so the store is asked until it has caught up.
+pub async fn outbox<S: BrandWriter + SyncStore + Outbox>(store: &S) {
+    let created = stored(store, "Acme").await;
+    let (id, due_at) = (created.brand.id, created.due_at.unwrap());
+    let a_little = Duration::from_millis(1);
+    assert_eq!(due(store, id, due_at.minus(a_little)).await, None);
+    let found = due(store, id, due_at).await.unwrap();
+    assert_eq!(
+        (found.due_at.clone(), found.since),
+        (due_at.to_string(), Some(due_at))
+    );
+
+    let later = due_at.plus(Duration::from_mins(1));
+    store.postpone(&found, later).await.unwrap();
+    assert_eq!(due(store, id, due_at).await, None);
+    let postponed = due(store, id, later).await.unwrap();
+    assert_eq!(
+        postponed.since,
+        Some(due_at),
+        "it knows since when it is due"
+    );
+    store.postpone(&found, due_at).await.unwrap();
+    assert_eq!(
+        due(store, id, due_at).await,
+        None,
+        "it was due otherwise than seen"
+    );
+
+    let shard = id.shard(SHARDS);
+    let since = Timestamp::now();
+    let marked = Schedule {
+        attention_since: Some(since),
+        ..Schedule::default()
+    };
+    let row_now = row(store, id).await;
+    let mark = write(&row_now, lease("a", 1), WriteScope::Schedule(1, marked));
+    assert_eq!(store.write(&mark).await.unwrap(), SyncWritten::Applied);
+    assert_eq!(due(store, id, later).await, None, "it is no longer due");
+    assert!(store.count_attention(shard).await.unwrap() > 0);
+    let name = BrandName::parse("Globex").unwrap();
+    store.update(id, &name, None, since).await.unwrap();
+    let changed = row(store, id).await;
+    assert_eq!(changed.attention_since(), None, "a change ends it");
+}
+
+/// The suite for taking rows up again.
+pub async fn taking_up<S: BrandWriter + SyncStore>(store: &S) {
+    let now = Timestamp::now();
+    let created = stored(store, "Acme").await;
+    let id = created.brand.id;
+    let nothing = take_up(store, (id, TakeUp::Marked), SUBSCRIBERS, "t", now);
+    let nothing = nothing.await.unwrap();
+    assert_eq!(
+        nothing,
+        TakenUp::NothingToDo(Box::new(created.brand.clone()))
+    );
+
+    let until = now.plus(Duration::from_secs(30));
+    let held = Lease {
+        until: Some(until),
+        ..lease("a", 1)
+    };
+    let marked = Schedule {
+        attention_since: Some(now),
+        ..Schedule::default()
+    };
+    let mark = write(&created, held, WriteScope::Schedule(1, marked));
+    assert_eq!(store.write(&mark).await.unwrap(), SyncWritten::Applied);
+    assert!(row(store, id).await.attention_since().is_some());
+    let taken_up = take_up(store, (id, TakeUp::Marked), SUBSCRIBERS, "t", now);
+    assert_eq!(
+        taken_up.await.unwrap(),
+        TakenUp::Due(Box::new(created.brand))
+    );
+    let due = row(store, id).await;
+    let state = due.subscriber("one");
+    assert_eq!((state.mark, state.run, state.in_doubt), (None, None, true));
+    assert_eq!((due.due_at, due.attention_since()), (Some(now), None));
+    let lease = due.lease.unwrap();
+    assert_eq!((&*lease.token, lease.sequence), ("t", 2));
+    assert_eq!(lease.until, Some(until), "whoever held it may still act");
+
+    let all = take_up(store, (id, TakeUp::Everything), SUBSCRIBERS, "u", now);
+    assert!(matches!(all.await.unwrap(), TakenUp::Due(_)));
+    let due = row(store, id).await;
+    for name in SUBSCRIBERS {
+        let state = due.subscriber(name);
+        assert_eq!((state.reached, state.in_doubt), (0, true), "{name}");
+    }
+    let missing = (new_brand("Missing").id, TakeUp::Everything);
+    let missing = take_up(store, missing, SUBSCRIBERS, "t", now).await;
+    assert_eq!(missing.unwrap(), TakenUp::Missing);
+}
+
+/// The suite for reading one brand. Lists have tests of their own.
+pub async fn reader<S: BrandWriter + BrandReader>(store: &S) {
+    let brand = new_brand("Acme");
+    assert_eq!(store.retrieve(brand.id).await.unwrap(), None);
+    store.create(&brand).await.unwrap();
+    assert_eq!(store.retrieve(brand.id).await.unwrap(), Some(brand.clone()));
+    store
+        .delete(brand.id, None, Timestamp::now())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.retrieve(brand.id).await.unwrap(),
+        None,
+        "it is deleted"
+    );
+}

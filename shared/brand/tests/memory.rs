@@ -1,0 +1,31 @@
+//! The store in memory does what a store of brands has to do.
+
+#![cfg(feature = "contract")]
+
+use brand::{MemoryBrandStore, contract};
+use futures::executor::block_on;
+
+#[test]
+fn it_writes_brands_as_the_api_needs() {
+    block_on(contract::writer(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn it_reads_brands() {
+    block_on(contract::reader(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn it_writes_sync_state_only_on_condition() {
+    block_on(contract::sync(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn it_knows_which_rows_are_due() {
+    block_on(contract::outbox(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn it_takes_rows_up_again() {
+    block_on(contract::taking_up(&MemoryBrandStore::new()));
+}

@@ -1,0 +1,432 @@
+//! A simulated CMS: slow, away, unclear in its answers, acting late; it refuses, and it keeps failures by their keys.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use cms::{Cms, CmsBrand, CmsError};
+use futures::future::select;
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    invariants,
+    plan::{Away, Fault},
+    world::World,
+};
+
+/// How long a worker waits for an answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_hours(1);
+/// Names that begin so are refused.
+pub(crate) const REFUSED: &str = "Refused";
+
+/// The CMS itself.
+#[derive(Default)]
+pub(crate) struct CmsServer(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    held: BTreeMap<String, String>,
+    /// What each key was used for, and what was answered for good.
+    keys: BTreeMap<String, (Request, Option<Answer>)>,
+    in_flight: Vec<InFlight>,
+    /// The attempts of runs that have had a refusal.
+    refused_attempts: BTreeSet<String>,
+    refused_brands: BTreeSet<String>,
+    calls: usize,
+    undone: usize,
+}
+
+/// A request that may still act.
+struct InFlight {
+    number: usize,
+    id: String,
+    key: String,
+    worker: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Request {
+    verb: &'static str,
+    id: String,
+    name: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Done,
+    Failed(u16),
+    Limited,
+    Refused,
+    Unauthorized,
+    /// Nobody knows whether the request was carried out.
+    Unclear(u16),
+}
+
+impl Answer {
+    fn result(self, retry_after: Duration) -> Result<(), CmsError> {
+        let source = || "simulated".into();
+        Err(match self {
+            Self::Done => return Ok(()),
+            Self::Refused => CmsError::Refused {
+                status: 422,
+                message: "the name is refused".to_owned(),
+            },
+            Self::Unauthorized => CmsError::Unauthorized {
+                message: "the key has expired".to_owned(),
+            },
+            Self::Limited => CmsError::Unavailable {
+                status: 429,
+                retry_after: Some(retry_after),
+            },
+            Self::Unclear(0) => CmsError::Unreachable { source: source() },
+            Self::Unclear(1) => CmsError::TimedOut { source: source() },
+            Self::Failed(status) | Self::Unclear(status) => CmsError::Unavailable {
+                status,
+                retry_after: None,
+            },
+        })
+    }
+}
+
+/// When a request acts.
+#[derive(Clone, Copy, Debug)]
+enum Effect {
+    Never,
+    After(Duration),
+    /// So long after its caller has given up.
+    Late(Duration),
+}
+
+/// What becomes of a request.
+struct Fate {
+    effect: Effect,
+    answer: Answer,
+    answered_after: Duration,
+    /// Whether the answer is kept under the key.
+    is_kept: bool,
+}
+
+impl CmsServer {
+    pub(crate) fn holds(&self, id: &str) -> Option<String> {
+        self.0.lock().unwrap().held.get(id).cloned()
+    }
+
+    pub(crate) fn is_in_flight(&self, id: &str) -> bool {
+        let state = self.0.lock().unwrap();
+        state.in_flight.iter().any(|request| request.id == id)
+    }
+
+    pub(crate) fn has_refused(&self, id: &str) -> bool {
+        self.0.lock().unwrap().refused_brands.contains(id)
+    }
+
+    pub(crate) fn brands(&self) -> Vec<String> {
+        self.0.lock().unwrap().held.keys().cloned().collect()
+    }
+
+    /// How many calls came, and how many of them were compensations.
+    #[cfg(test)]
+    pub(crate) fn calls(&self) -> (usize, usize) {
+        let state = self.0.lock().unwrap();
+        (state.calls, state.undone)
+    }
+
+    fn act(&self, world: &World, request: &Request, key: &str, answer: Answer) {
+        {
+            let mut state = self.0.lock().unwrap();
+            if let Some((_, Some(Answer::Done))) = state.keys.get(key) {
+                return;
+            }
+            let id = request.id.clone();
+            match &request.name {
+                None => {
+                    state.held.remove(&id);
+                }
+                Some(name) if request.verb == "create" => {
+                    state.held.entry(id).or_insert_with(|| name.clone());
+                }
+                Some(name) => {
+                    state.held.insert(id, name.clone());
+                }
+            }
+            if let Some((_, kept)) = state.keys.get_mut(key) {
+                *kept = Some(answer);
+            }
+        }
+        world.tell("CMS", format_args!("carries out: {}", request.told(world)));
+        invariants::cms_changed(world, &request.id);
+    }
+}
+
+impl Request {
+    fn told(&self, world: &World) -> String {
+        let name = self.name.as_deref().unwrap_or_default();
+        format!("{} {} {name}", self.verb, world.of(&self.id))
+    }
+}
+
+/// The CMS, as one worker reaches it.
+#[derive(Clone)]
+pub(crate) struct CmsClient {
+    pub(crate) world: Arc<World>,
+    pub(crate) worker: Arc<str>,
+    /// When the worker's invocation makes its last attempt.
+    pub(crate) last_moment: Arc<Mutex<Instant>>,
+}
+
+impl CmsClient {
+    async fn change(
+        &self,
+        verb: &'static str,
+        id: &str,
+        name: Option<&str>,
+        key: &str,
+    ) -> Result<(), CmsError> {
+        let (id, name) = (id.to_owned(), name.map(str::to_owned));
+        let (request, world) = (Request { verb, id, name }, &self.world);
+        let number = self.check(&request, key);
+        let Fate {
+            effect,
+            answer,
+            answered_after,
+            is_kept,
+        } = self.fate(&request, key);
+        let told = request.told(world);
+        let who = &self.worker;
+        world.tell(
+            who,
+            format_args!("asks the CMS: {told}; {answer:?}, acts {effect:?}"),
+        );
+        let kept = if is_kept { answer } else { Answer::Done };
+        if is_kept && let Some((_, kept)) = self.state().keys.get_mut(key) {
+            kept.get_or_insert(answer);
+        }
+        let last_moment = (*self.last_moment.lock().unwrap()).min(Instant::now() + TIMEOUT);
+        let (caller, given_up) = oneshot::channel::<()>();
+        let (server, key) = (Arc::clone(world), key.to_owned());
+        let acts = async move {
+            match effect {
+                Effect::Never => return server.cms.land(number),
+                Effect::After(delay) => sleep(delay).await,
+                Effect::Late(delay) => {
+                    select(given_up, std::pin::pin!(sleep_until(last_moment))).await;
+                    sleep(delay).await;
+                }
+            }
+            server.cms.land(number);
+            server.cms.act(&server, &request, &key, kept);
+        };
+        match effect {
+            Effect::Never => acts.await,
+            _ => drop(tokio::spawn(acts)),
+        }
+        sleep(answered_after).await;
+        drop(caller);
+        answer.result(world.chance.millis(1_000..60_000))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.world.cms.0.lock().unwrap()
+    }
+
+    /// Takes note of a request, and of the promises that it may break.
+    fn check(&self, request: &Request, key: &str) -> usize {
+        let (world, who) = (&self.world, &self.worker);
+        let mut broken = Vec::new();
+        let mut state = self.state();
+        state.calls += 1;
+        for other in state
+            .in_flight
+            .iter()
+            .filter(|other| other.id == request.id)
+        {
+            if other.worker != *who {
+                broken.push(format!("{who} and {} call the CMS at once", other.worker));
+            } else if other.key != key {
+                broken.push(format!("{who} makes another call while one may still act"));
+            }
+        }
+        let known = state.keys.entry(key.to_owned());
+        let (before, _) = known.or_insert_with(|| (request.clone(), None));
+        if before != request {
+            broken.push(format!("key {key} means {before:?} and {request:?}"));
+        }
+        if key.contains("/undo-") {
+            state.undone += 1;
+            if !state.refused_attempts.contains(attempt_of(key)) {
+                broken.push(format!("{who} undoes what was not refused"));
+            }
+        }
+        let number = state.calls;
+        state.in_flight.push(InFlight {
+            number,
+            id: request.id.clone(),
+            key: key.to_owned(),
+            worker: Arc::clone(who),
+        });
+        drop(state);
+        for what in broken {
+            world.break_promise(what);
+        }
+        number
+    }
+
+    fn away(&self) -> Option<Away> {
+        let world = &self.world;
+        let mut spans = world.plan.cms_away.iter();
+        let (_, away) = spans.find(|(span, _)| world.is_within(span))?;
+        world.story.count(Fault::CmsAway);
+        Some(*away)
+    }
+
+    fn fate(&self, request: &Request, key: &str) -> Fate {
+        let (world, chance) = (&self.world, &self.world.chance);
+        let soon = chance.millis(10..100);
+        let answered = |answer, is_kept| Fate {
+            effect: Effect::Never,
+            answer,
+            answered_after: soon,
+            is_kept,
+        };
+        match self.away() {
+            Some(Away::Unreachable) => return answered(Answer::Unclear(0), false),
+            Some(Away::Unavailable) => return answered(Answer::Failed(503), false),
+            Some(Away::Unauthorized) => return answered(Answer::Unauthorized, false),
+            Some(Away::Failing) => return answered(Answer::Failed(500), true),
+            Some(Away::Hanging) => {
+                return Fate {
+                    answered_after: NEVER,
+                    ..answered(Answer::Unclear(1), false)
+                };
+            }
+            None => {}
+        }
+        let kept = self.state().keys.get(key).and_then(|(_, kept)| *kept);
+        if let Some(answer) = kept {
+            if answer != Answer::Done {
+                world.story.count(Fault::CmsFailureReplayed);
+            }
+            return answered(answer, false);
+        }
+        let is_named_so = request
+            .name
+            .as_ref()
+            .is_some_and(|name| name.starts_with(REFUSED));
+        let is_undo = key.contains("/undo-");
+        if is_named_so
+            || world.strikes(Fault::CmsRefused)
+            || is_undo && world.strikes(Fault::CmsRefusedUndo)
+        {
+            let mut state = self.state();
+            state.refused_attempts.insert(attempt_of(key).to_owned());
+            state.refused_brands.insert(request.id.clone());
+            return answered(Answer::Refused, true);
+        }
+        let unclear = Answer::Unclear(chance.one_of(&[0, 1, 502, 504]));
+        let late = u64::try_from(world.plan.late.as_millis()).unwrap();
+        let late = chance.millis(0..late);
+        let after_a_while = chance.millis(100..5_500);
+        if world.strikes(Fault::CmsFailed) {
+            return answered(Answer::Failed(chance.one_of(&[500, 503])), true);
+        }
+        if world.strikes(Fault::CmsLimited) {
+            return answered(Answer::Limited, false);
+        }
+        let fate = |effect, answer, answered_after| Fate {
+            effect,
+            answer,
+            answered_after,
+            is_kept: false,
+        };
+        if world.strikes(Fault::CmsFailedAfterActing) {
+            return Fate {
+                is_kept: true,
+                ..fate(Effect::After(soon), Answer::Failed(500), soon * 2)
+            };
+        }
+        if world.strikes(Fault::CmsRequestLost) {
+            return fate(Effect::Never, unclear, after_a_while);
+        }
+        if world.strikes(Fault::CmsReplyLost) {
+            return fate(Effect::After(soon), unclear, after_a_while);
+        }
+        if world.strikes(Fault::CmsLateEffect) {
+            return fate(Effect::Late(late), unclear, after_a_while);
+        }
+        if world.strikes(Fault::CmsHung) {
+            let effect = chance.one_of(&[Effect::Never, Effect::After(late), Effect::Late(late)]);
+            return fate(effect, unclear, NEVER);
+        }
+        if world.strikes(Fault::CmsSlow) {
+            return fate(Effect::After(soon.min(late)), Answer::Done, after_a_while);
+        }
+        fate(
+            Effect::After(soon),
+            Answer::Done,
+            soon + chance.millis(5..20),
+        )
+    }
+}
+
+impl CmsServer {
+    /// The request does not act any more.
+    fn land(&self, number: usize) {
+        let mut state = self.0.lock().unwrap();
+        state.in_flight.retain(|request| request.number != number);
+    }
+}
+
+/// The attempt of a run that a key belongs to.
+fn attempt_of(key: &str) -> &str {
+    key.split('/').next().unwrap_or_default()
+}
+
+impl Cms for CmsClient {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+        let (world, who) = (&self.world, &self.worker);
+        self.state().calls += 1;
+        let answer = match self.away() {
+            Some(Away::Hanging) => {
+                sleep(NEVER).await;
+                Answer::Unclear(1)
+            }
+            Some(Away::Unauthorized) => Answer::Unauthorized,
+            Some(_) => Answer::Failed(503),
+            None if world.strikes(Fault::CmsRequestLost) => Answer::Unclear(504),
+            None => Answer::Done,
+        };
+        sleep(world.chance.millis(5..50)).await;
+        let held = world.cms.holds(id);
+        let told = held.as_deref().unwrap_or("nothing");
+        let brand = world.of(id);
+        world.tell(
+            who,
+            format_args!("reads {brand} in the CMS: {told} ({answer:?})"),
+        );
+        sleep(world.chance.millis(5..50)).await;
+        answer.result(Duration::from_secs(1))?;
+        let id = id.to_owned();
+        Ok(held.map(|name| CmsBrand { id, name }))
+    }
+
+    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
+        self.change("create", &brand.id, Some(&brand.name), key)
+            .await
+    }
+
+    async fn update_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
+        self.change("update", &brand.id, Some(&brand.name), key)
+            .await
+    }
+
+    async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
+        self.change("delete", id, None, key).await
+    }
+}

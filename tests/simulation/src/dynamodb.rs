@@ -1,0 +1,222 @@
+//! A simulated DynamoDB around the stores in memory: requests take time, are throttled, lose their replies, and writes arrive late.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use brand::{
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, MemoryBrandStore,
+    Outbox, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp,
+};
+use circuit::{Circuit, CircuitError, CircuitStore, Committed, MemoryCircuitStore};
+use futures::FutureExt;
+use tokio::time::sleep;
+
+use crate::{invariants, plan::Fault, world::World};
+
+/// The tables, as one process reaches them.
+#[derive(Clone)]
+pub(crate) struct DynamoDb {
+    pub(crate) world: Arc<World>,
+    pub(crate) caller: Arc<str>,
+}
+
+/// The request failed; a write may have been made, or may still be.
+struct Unavailable;
+
+impl From<Unavailable> for StoreError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable(Arc::new(std::fmt::Error))
+    }
+}
+
+impl From<Unavailable> for CircuitError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable(Arc::new(std::fmt::Error))
+    }
+}
+
+impl DynamoDb {
+    pub(crate) fn new(world: &Arc<World>, caller: &str) -> Self {
+        Self {
+            world: Arc::clone(world),
+            caller: caller.into(),
+        }
+    }
+
+    async fn travel(&self) -> Result<(), Unavailable> {
+        let world = &self.world;
+        let time = if world.strikes(Fault::StoreSlow) {
+            500..4_000
+        } else {
+            2..12
+        };
+        sleep(world.chance.millis(time)).await;
+        if world
+            .plan
+            .store_away
+            .iter()
+            .any(|span| world.is_within(span))
+        {
+            world.story.count(Fault::StoreAway);
+            return Err(Unavailable);
+        }
+        if world.strikes(Fault::StoreThrottled) {
+            return Err(Unavailable);
+        }
+        Ok(())
+    }
+
+    async fn read<T>(&self, read: impl Future<Output = T>) -> Result<T, Unavailable> {
+        self.travel().await?;
+        let answer = read.await;
+        sleep(self.world.chance.millis(1..6)).await;
+        Ok(answer)
+    }
+
+    /// A write that is under way is made whatever becomes of its caller.
+    async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        self.travel().await?;
+        let world = &self.world;
+        let (is_late, is_lost) = (
+            world.strikes(Fault::StoreWriteLate),
+            world.strikes(Fault::StoreReplyLost),
+        );
+        let arrival = world.chance.millis(if is_late { 100..1_200 } else { 0..3 });
+        let made = tokio::spawn(async move {
+            sleep(arrival).await;
+            write()
+        });
+        if is_late || is_lost {
+            let what = if is_late {
+                "is late"
+            } else {
+                "loses its reply"
+            };
+            world.tell(&self.caller, format_args!("a write to DynamoDB {what}"));
+            sleep(world.chance.millis(3..100)).await;
+            return Err(Unavailable);
+        }
+        let answer = made.await.map_err(|_| Unavailable)?;
+        sleep(world.chance.millis(1..6)).await;
+        Ok(answer)
+    }
+
+    /// Writes a brand's row.
+    async fn write_row<T: Send + 'static>(
+        &self,
+        id: BrandId,
+        write: impl FnOnce(&MemoryBrandStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (world, caller) = (Arc::clone(&self.world), Arc::clone(&self.caller));
+        let write = move || {
+            let before = world.brands.row(id);
+            let written = write(&world.brands);
+            invariants::row_written(&world, &caller, id, before.as_ref());
+            written
+        };
+        self.write(write).await?
+    }
+}
+
+/// The store in memory never waits.
+fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().unwrap()
+}
+
+impl BrandWriter for DynamoDb {
+    async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
+        let brand = brand.clone();
+        self.write_row(brand.id, move |brands| at_once(brands.create(&brand)))
+            .await
+    }
+
+    async fn update(
+        &self,
+        id: BrandId,
+        name: &BrandName,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        let name = name.clone();
+        self.write_row(id, move |brands| {
+            at_once(brands.update(id, &name, expected, now))
+        })
+        .await
+    }
+
+    async fn delete(
+        &self,
+        id: BrandId,
+        expected: Option<u32>,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        self.write_row(id, move |brands| at_once(brands.delete(id, expected, now)))
+            .await
+    }
+}
+
+impl SyncStore for DynamoDb {
+    async fn load(&self, id: BrandId) -> Result<Option<BrandRow>, StoreError> {
+        self.read(self.world.brands.load(id)).await?
+    }
+
+    async fn write(&self, write: &SyncWrite) -> Result<SyncWritten, StoreError> {
+        let write = write.clone();
+        self.write_row(write.id, move |brands| {
+            at_once(SyncStore::write(brands, &write))
+        })
+        .await
+    }
+}
+
+impl Outbox for DynamoDb {
+    async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
+        self.read(self.world.brands.due(shard, now, limit)).await?
+    }
+
+    async fn postpone(&self, row: &DueRow, due_at: Timestamp) -> Result<(), StoreError> {
+        let (id, row) = (row.id.parse().unwrap(), row.clone());
+        self.write_row(id, move |brands| at_once(brands.postpone(&row, due_at)))
+            .await
+    }
+
+    async fn count_attention(&self, shard: u8) -> Result<u64, StoreError> {
+        self.read(self.world.brands.count_attention(shard)).await?
+    }
+}
+
+#[async_trait]
+impl CircuitStore for DynamoDb {
+    async fn load(&self, id: &str) -> Result<Circuit, CircuitError> {
+        self.read(CircuitStore::load(&self.world.circuits, id))
+            .await?
+    }
+
+    async fn commit(
+        &self,
+        id: &str,
+        next: &Circuit,
+        expected: Option<&str>,
+    ) -> Result<Committed, CircuitError> {
+        let circuits: MemoryCircuitStore = self.world.circuits.clone();
+        let (id, next, expected) = (id.to_owned(), next.clone(), expected.map(str::to_owned));
+        let (world, caller) = (Arc::clone(&self.world), Arc::clone(&self.caller));
+        let write = move || {
+            let before = at_once(circuits.load(&id));
+            let committed = at_once(circuits.commit(&id, &next, expected.as_deref()));
+            let is_open = |circuit: &Circuit| circuit.is_open();
+            let was_open = before.as_ref().is_ok_and(is_open);
+            if let Ok(Committed::Applied) = committed
+                && was_open != next.is_open()
+            {
+                let what = if was_open { "closes" } else { "opens" };
+                world.tell(caller, format_args!("{what} the circuit"));
+            }
+            committed
+        };
+        self.write(write).await?
+    }
+}
