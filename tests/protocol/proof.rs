@@ -140,18 +140,3 @@ fn two_subscribers_under_one_lease_are_both_synced_or_marked() {
         },
     );
 }
-
-/// With two workers it would be 20.5 million states, which take minutes; they were looked at once by hand.
-#[test]
-fn two_subscribers_forget_a_deleted_brand() {
-    prove(
-        "two deleted",
-        &Model {
-            subscribers: 2,
-            workers: 1,
-            deletes: 1,
-            manners: &[Accepts],
-            ..CREATED
-        },
-    );
-}
