@@ -84,8 +84,8 @@ impl<S: BrandWriter + SyncStore, E: BrandEvents> ChangeBrand<S, E> {
                 needs_attention: true,
             } => {
                 let token = BrandId::new(Timestamp::now()).to_string();
-                let names = (id, TakeUp::Marked);
-                let taken_up = take_up(&self.brands, names, SUBSCRIBERS, &token, Timestamp::now());
+                let (scope, now) = (TakeUp::Marked, Timestamp::now());
+                let taken_up = take_up(&self.brands, (id, scope), SUBSCRIBERS, &token, now);
                 admin_api::in_time(&deadline, taken_up).await?;
                 metrics.add("taken_up");
                 info!(brand.id = %brand.id, "deletion taken up again");

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tracing::{Instrument, error, info, info_span, warn};
 use workflow::Environment;
 
-/// The longest wait between two reminders of a row that nobody works on.
+/// The longest wait between two reminders of a row.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// How many rows are reminded of before the time is checked again.
 const CHUNK: usize = 100;

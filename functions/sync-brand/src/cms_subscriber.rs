@@ -180,7 +180,7 @@ impl<C: Cms + 'static> Subscriber for CmsSubscriber<C> {
             // Any id does: that the CMS does not hold it is an answer.
             let id = BrandId::new(brand::Timestamp::from_millis(0)).to_string();
             let read = self.0.cms().get_brand(&id);
-            // The circuit hears of the answer, whatever it is.
+            // `call` reports the result to the circuit; nothing else depends on it.
             let _ = self.0.call("probe", Some(token), read).await;
         }
         .boxed()

@@ -262,7 +262,7 @@ where
         let visit = Visit::new(
             (self.rows.clone(), Arc::clone(&self.environment)),
             row.clone(),
-            self.token(),
+            self.environment.token(),
             participants,
         );
         let superseded = visit.superseded();
@@ -330,11 +330,7 @@ where
         if row.due_at.is_none() {
             return;
         }
-        let lease = Lease {
-            token: self.token(),
-            sequence: row.lease.as_ref().map_or(1, |lease| lease.sequence + 1),
-            until: None,
-        };
+        let lease = Lease::following(row.lease.as_ref(), &self.environment.token(), None);
         let write = SyncWrite {
             id: row.brand.id,
             seen: row.lease.clone(),
@@ -367,11 +363,5 @@ where
                 MessageOutcome::Failed
             }
         }
-    }
-
-    /// A token that no other visit has.
-    fn token(&self) -> String {
-        let random = || self.environment.random();
-        format!("{:016x}{:016x}", random(), random())
     }
 }

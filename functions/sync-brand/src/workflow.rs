@@ -157,7 +157,7 @@ impl<C: Cms> SyncContext<C> {
         self.target.call(brand, self.probe.as_ref(), request).await
     }
 
-    /// Brings the brand in the CMS from one name to another. A brand that goes is deleted whatever the CMS is known to hold.
+    /// Changes the brand in the CMS from one name to another. A deletion always asks the CMS, whatever it is known to hold.
     async fn bring(
         &self,
         id: BrandId,

@@ -9,8 +9,8 @@ use std::{
 };
 
 use crate::{
-    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Outbox, SHARDS,
-    Schedule, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp, WriteScope,
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Lease, Outbox,
+    SHARDS, Schedule, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp, WriteScope,
 };
 
 /// How long a row that the API has written waits before it is due.
@@ -42,8 +42,7 @@ impl Stored {
     }
 
     fn is_as_expected(&self, write: &SyncWrite) -> bool {
-        let fence = |lease: &crate::Lease| (lease.token.clone(), lease.sequence);
-        let is_seen = self.row.lease.as_ref().map(fence) == write.seen.as_ref().map(fence);
+        let is_seen = Lease::is_same_write(self.row.lease.as_ref(), write.seen.as_ref());
         is_seen
             && match write.scope {
                 WriteScope::AnyVersion => true,

@@ -70,6 +70,26 @@ impl Lease {
     /// that was wrong.
     const LONGEST: Duration = Duration::from_mins(20);
 
+    /// The lease of the write that follows one which left the row with `seen`.
+    #[must_use]
+    pub fn following(seen: Option<&Self>, token: &str, until: Option<Timestamp>) -> Self {
+        Self {
+            token: token.to_owned(),
+            sequence: seen.map_or(0, |seen| seen.sequence).saturating_add(1),
+            until,
+        }
+    }
+
+    /// Whether both come from the same write.
+    #[must_use]
+    pub fn is_same_write(one: Option<&Self>, other: Option<&Self>) -> bool {
+        match (one, other) {
+            (Some(one), Some(other)) => one.token == other.token && one.sequence == other.sequence,
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
     /// Whether the lease is in force.
     #[must_use]
     pub fn is_held(&self, now: Timestamp) -> bool {
@@ -307,11 +327,9 @@ pub async fn take_up<S: SyncStore>(
             due_at: Some(now),
             ..Schedule::default()
         };
-        let lease = Lease {
-            token: token.to_owned(),
-            sequence: row.lease.as_ref().map_or(1, |lease| lease.sequence + 1),
-            until: row.lease.as_ref().and_then(|lease| lease.until),
-        };
+        // A worker that holds the lease may still act until it runs out.
+        let until = row.lease.as_ref().and_then(|lease| lease.until);
+        let lease = Lease::following(row.lease.as_ref(), token, until);
         let write = SyncWrite {
             id,
             seen: row.lease,

@@ -1,7 +1,7 @@
 //! One worker's visit to a row.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     fmt,
     sync::{
@@ -60,8 +60,8 @@ struct State {
     row: BrandRow,
     /// The run of each subscriber, as its journal answered it last.
     runs: BTreeMap<&'static str, Run>,
-    /// Whether this visit has written something for the subscriber.
-    begun: BTreeMap<&'static str, bool>,
+    /// The subscribers that this visit has written something for.
+    begun: BTreeSet<&'static str>,
 }
 
 impl<S: SyncStore + Clone + 'static> Visit<S> {
@@ -99,7 +99,7 @@ impl<S: SyncStore + Clone + 'static> Visit<S> {
         }
         let state = State {
             runs,
-            begun: BTreeMap::new(),
+            begun: BTreeSet::new(),
             row,
         };
         Self {
@@ -177,7 +177,7 @@ impl<S: SyncStore + 'static> Journal for SubscriberJournal<S> {
             _ => false,
         };
         if !is_expected {
-            return Ok(Committed::Conflict(known.cloned().map(Box::new)));
+            return Ok(Committed::Conflict(known_run(&state, name)));
         }
         for _ in 0..ROUNDS {
             let write = self.write_of(&state, run)?;
@@ -202,7 +202,7 @@ impl<S: SyncStore + 'static> Journal for SubscriberJournal<S> {
             if is_new_version {
                 self.shared.changed.store(true, Ordering::Relaxed);
             }
-            if !is_same_fence(found.lease.as_ref(), state.row.lease.as_ref()) {
+            if !Lease::is_same_write(found.lease.as_ref(), state.row.lease.as_ref()) {
                 if found.lease.as_ref().map(|lease| &lease.token) != Some(&self.shared.token) {
                     let run = run_of(&found, name);
                     state.adopt_cancellation(name, &found, run.as_ref());
@@ -217,7 +217,7 @@ impl<S: SyncStore + 'static> Journal for SubscriberJournal<S> {
                     state.take(name, &write, run);
                     return Ok(Committed::Applied);
                 }
-            } else if is_new_version && !state.begun.contains_key(name) && !is_at_rest(run) {
+            } else if is_new_version && !state.begun.contains(name) && !is_at_rest(run) {
                 // Nothing may be begun for a version that is no longer there.
                 return Ok(Committed::Conflict(known_run(&state, name)));
             }
@@ -239,15 +239,8 @@ impl<S: SyncStore> SubscriberJournal<S> {
         let projection = &*self.participant.projection;
         let after = subscriber_state(before, run, (version, now), projection);
         let after = after.map_err(JournalError::refused)?;
-        let lease = Lease {
-            token: self.shared.token.clone(),
-            sequence: state
-                .row
-                .lease
-                .as_ref()
-                .map_or(1, |lease| lease.sequence + 1),
-            until: self.lease_until(state, run),
-        };
+        let until = self.lease_until(state, run);
+        let lease = Lease::following(state.row.lease.as_ref(), &self.shared.token, until);
         let scope = if self.shared.changed.load(Ordering::Relaxed) {
             WriteScope::AnyVersion
         } else if is_at_rest(run) {
@@ -263,7 +256,7 @@ impl<S: SyncStore> SubscriberJournal<S> {
                 (participant.name, resume_at)
             });
             WriteScope::Schedule(version, schedule(&row, pending, now))
-        } else if state.begun.contains_key(name) {
+        } else if state.begun.contains(name) {
             WriteScope::AnyVersion
         } else {
             WriteScope::Version(version)
@@ -282,7 +275,7 @@ impl<S: SyncStore> SubscriberJournal<S> {
         let name = self.participant.name;
         let others = state.runs.iter().filter(|(other, _)| **other != name);
         let leases = others.filter_map(|(other, run)| {
-            let is_ours = state.begun.contains_key(other);
+            let is_ours = state.begun.contains(other);
             run.lease_until.filter(|_| is_ours)
         });
         leases.chain(run.lease_until).max().map(moment)
@@ -313,13 +306,8 @@ impl State {
             self.row.due_at = schedule.due_at;
         }
         self.runs.insert(name, run.clone());
-        self.begun.insert(name, true);
+        self.begun.insert(name);
     }
-}
-
-fn is_same_fence(one: Option<&Lease>, other: Option<&Lease>) -> bool {
-    let fence = |lease: &Lease| (lease.token.clone(), lease.sequence);
-    one.map(fence) == other.map(fence)
 }
 
 fn run_of(row: &BrandRow, name: &str) -> Option<Run> {

@@ -294,7 +294,8 @@ impl Engine {
                     .observer
                     .observe(&RunEvent::Resumed { workflow: W::NAME });
                 let is_on_purpose = run.paused_at.is_some() || run.state == RunState::Failed;
-                let mut ledger = Ledger::take_over(*run, self.runtime.token(), retention);
+                let mut ledger =
+                    Ledger::take_over(*run, self.runtime.environment.token(), retention);
                 if is_on_purpose {
                     ledger.renew_budget(now);
                 }
@@ -309,8 +310,8 @@ impl Engine {
                     version: W::VERSION,
                     state: RunState::NotStarted,
                     attempt: attempt.saturating_add(1),
-                    nonce: self.runtime.token(),
-                    owner: self.runtime.token(),
+                    nonce: self.runtime.environment.token(),
+                    owner: self.runtime.environment.token(),
                     input: request.json.clone(),
                     began_at: now,
                     ..Run::default()

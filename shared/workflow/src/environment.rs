@@ -68,6 +68,19 @@ pub trait Environment: Send + Sync {
 
     /// A random number, for jitter and for tokens that must never recur.
     fn random(&self) -> u64;
+
+    /// A token of 128 random bits, in at most 25 letters and digits.
+    fn token(&self) -> String {
+        let half = || u128::from(self.random());
+        let mut rest = (half() << 64) | half();
+        let mut token = String::with_capacity(25);
+        while rest > 0 {
+            let digit = u32::try_from(rest % 36).unwrap_or(0);
+            token.extend(char::from_digit(digit, 36));
+            rest /= 36;
+        }
+        token
+    }
 }
 
 /// The system's clock, tokio's timer and a thread-local generator.

@@ -23,21 +23,6 @@ pub(crate) struct Runtime {
     pub(crate) config: EngineConfig,
 }
 
-impl Runtime {
-    /// A random token of 128 bits, in 25 characters.
-    pub(crate) fn token(&self) -> String {
-        let half = || u128::from(self.environment.random());
-        let mut rest = (half() << 64) | half();
-        let mut token = String::with_capacity(25);
-        while rest > 0 {
-            let digit = u32::try_from(rest % 36).unwrap_or(0);
-            token.extend(char::from_digit(digit, 36));
-            rest /= 36;
-        }
-        token
-    }
-}
-
 /// The run does not go on: the ledger's halt says why.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Halted;

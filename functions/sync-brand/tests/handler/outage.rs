@@ -1,6 +1,7 @@
 //! A CMS that is away: the circuit opens, the rows wait, one probe at a time looks whether it is back.
 
 use brand::{Brand, BrandId, BrandName, CloudEvent, Timestamp};
+use circuit::ProbeToken;
 use std::time::Duration;
 
 use crate::world::{ONE, World, acme, batch, failures, id, message};
@@ -17,6 +18,13 @@ fn brands(count: u64) -> Vec<Brand> {
         ..acme()
     };
     (0..count).map(brand).collect()
+}
+
+/// What the sweep does, where a probe is due.
+async fn begin_probe(world: &World) -> ProbeToken {
+    let circuit = world.breaker.load().await.unwrap();
+    let begun = world.breaker.begin_probe(&circuit, world.clock.now());
+    begun.await.unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -53,28 +61,14 @@ async fn a_probe_that_is_answered_closes_the_circuit() {
     assert_eq!(world.cms.calls().creates, calls, "the circuit is open");
 
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let circuit = world.breaker.load().await.unwrap();
-    let now = world.clock.now();
-    let token = world
-        .breaker
-        .begin_probe(&circuit, now)
-        .await
-        .unwrap()
-        .unwrap();
+    let token = begin_probe(&world).await;
     world.remind(Some(token.to_string())).await;
     assert_eq!(world.cms.calls().creates, calls + 1, "a probe is one call");
     assert!(world.breaker.load().await.unwrap().is_open());
 
     world.cms.set_faults("".parse().unwrap());
     tokio::time::sleep(Duration::from_mins(3)).await;
-    let circuit = world.breaker.load().await.unwrap();
-    let now = world.clock.now();
-    let token = world
-        .breaker
-        .begin_probe(&circuit, now)
-        .await
-        .unwrap()
-        .unwrap();
+    let token = begin_probe(&world).await;
     world.remind(Some(token.to_string())).await;
     assert!(!world.breaker.load().await.unwrap().is_open());
     assert!(world.is_synced(), "{:?}", world.brands.row(id()));
@@ -88,9 +82,6 @@ async fn a_probe_of_a_row_that_has_nothing_to_do_reads_the_cms() {
         .handle(batch(ONE), Some(world.deadline()))
         .await;
     assert_eq!(failures(&response), [""; 0]);
-    for brand in brands(5) {
-        world.brands.put(brand.clone());
-    }
     world.cms.set_faults(AWAY.parse().unwrap());
     for brand in brands(5) {
         world.brands.put(brand.clone());
@@ -98,14 +89,7 @@ async fn a_probe_of_a_row_that_has_nothing_to_do_reads_the_cms() {
     }
     world.cms.set_faults("".parse().unwrap());
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let circuit = world.breaker.load().await.unwrap();
-    let now = world.clock.now();
-    let token = world
-        .breaker
-        .begin_probe(&circuit, now)
-        .await
-        .unwrap()
-        .unwrap();
+    let token = begin_probe(&world).await;
     let before = world.cms.calls().retrieves;
     world.remind(Some(token.to_string())).await;
     assert_eq!(world.cms.calls().retrieves, before + 1);

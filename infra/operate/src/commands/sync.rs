@@ -1,4 +1,4 @@
-//! `sync`: takes brands up again that nobody works on by themselves any more.
+//! `sync`: makes rows due again that wait for an operator.
 
 use brand::{
     BrandId, DynamoDbBrandStore, MarkKind, SUBSCRIBERS, SyncStore, TakeUp, TakenUp, Timestamp,

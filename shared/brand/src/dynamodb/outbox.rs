@@ -1,6 +1,9 @@
 //! The rows that are due, by the index `due`, and those that need an operator, by the index `attention`.
 
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::Select};
+use aws_sdk_dynamodb::{
+    operation::{query::builders::QueryFluentBuilder, update_item::UpdateItemError},
+    types::Select,
+};
 
 use super::row::{
     ATTENTION, ATTENTION_SHARD, DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error, text,
@@ -13,12 +16,8 @@ const MOST_COUNTED: i32 = 1_000;
 impl Outbox for DynamoDbBrandStore {
     async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
         let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE)
+            .shard_of_index(DUE, shard)
             .key_condition_expression(format!("{DUE_SHARD} = :shard AND {DUE_AT} <= :now"))
-            .expression_attribute_values(":shard", text(&shard))
             .expression_attribute_values(":now", text(&now))
             .limit(limit.max(1).into());
         let answer = request.send().await.map_err(store_error)?;
@@ -55,12 +54,8 @@ impl Outbox for DynamoDbBrandStore {
 
     async fn count_attention(&self, shard: u8) -> Result<u64, StoreError> {
         let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(ATTENTION)
+            .shard_of_index(ATTENTION, shard)
             .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"))
-            .expression_attribute_values(":shard", text(&shard))
             .select(Select::Count)
             .limit(MOST_COUNTED);
         let answer = request.send().await.map_err(store_error)?;
@@ -77,6 +72,17 @@ fn due_row(item: &Item) -> DueRow {
     }
 }
 
+impl DynamoDbBrandStore {
+    /// A query of one shard of an index; the key condition, over `:shard`, is left to the caller.
+    pub(super) fn shard_of_index(&self, index: &str, shard: u8) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .expression_attribute_values(":shard", text(&shard))
+    }
+}
+
 /// For an operator's commands: which brands there are, and which need attention.
 impl DynamoDbBrandStore {
     /// The ids of all brands that need attention, the longest waiting first within each shard.
@@ -84,12 +90,8 @@ impl DynamoDbBrandStore {
         let mut ids = Vec::new();
         for shard in 0..SHARDS {
             let request = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(ATTENTION)
-                .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"))
-                .expression_attribute_values(":shard", text(&shard));
+                .shard_of_index(ATTENTION, shard)
+                .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"));
             let mut items = request.into_paginator().items().send();
             while let Some(item) = items.next().await {
                 ids.extend(id_of(&item.map_err(store_error)?).parse::<BrandId>());

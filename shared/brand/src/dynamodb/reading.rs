@@ -14,14 +14,7 @@ use crate::{
 
 impl BrandReader for DynamoDbBrandStore {
     async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("id", text(&id))
-            .consistent_read(true);
-        let answer = request.send().await.map_err(store_error)?;
-        let found = answer.item.map(brand_of).transpose()?;
+        let found = self.item(id).await?.map(brand_of).transpose()?;
         Ok(found.filter(|brand| brand.deleted_at.is_none()))
     }
 
@@ -67,16 +60,24 @@ impl BrandReader for DynamoDbBrandStore {
 }
 
 impl DynamoDbBrandStore {
+    /// The row of a brand, as the last write left it.
+    pub(super) async fn item(&self, id: BrandId) -> Result<Option<Item>, StoreError> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("id", text(&id))
+            .consistent_read(true);
+        let answer = request.send().await.map_err(store_error)?;
+        Ok(answer.item)
+    }
+
     /// The request for the rows of a shard; from a position's time on, so that it has the other rows of that time, too.
     fn rows(&self, shard: u8, direction: Direction, after: Option<Position>) -> QueryFluentBuilder {
         let mut condition = format!("{LISTED_SHARD} = :shard");
         let mut request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(LISTED)
-            .scan_index_forward(direction == Direction::Ascending)
-            .expression_attribute_values(":shard", text(&shard));
+            .shard_of_index(LISTED, shard)
+            .scan_index_forward(direction == Direction::Ascending);
         if let Some(after) = after {
             condition.push_str(match direction {
                 Direction::Ascending => " AND created_at >= :time",

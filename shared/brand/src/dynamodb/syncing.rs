@@ -16,14 +16,7 @@ use crate::{
 
 impl SyncStore for DynamoDbBrandStore {
     async fn load(&self, id: BrandId) -> Result<Option<BrandRow>, StoreError> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("id", text(&id))
-            .consistent_read(true);
-        let answer = request.send().await.map_err(store_error)?;
-        answer.item.map(row_of).transpose()
+        self.item(id).await?.map(row_of).transpose()
     }
 
     /// Two workers, and a client, may be at the row at once:
