@@ -6,7 +6,7 @@ use brand::{CMS_SUBSCRIBER, DynamoDbBrandStore};
 use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::StubCms;
 use dead_letters::DeadLetterQueue;
-use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
+use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
 use workflow::{Engine, MemoryJournal, SystemEnvironment};
 
 use crate::Stack;
@@ -40,6 +40,7 @@ impl Clients {
         let target = CmsTarget::new(
             cms,
             CircuitGate::new(self.circuit(stack)),
+            Pace::new(None),
             environment.clone(),
             record.clone(),
             Duration::from_secs(5),
@@ -47,7 +48,7 @@ impl Clients {
         SyncBrand::new(
             brands,
             DeadLetterQueue::new(self.sqs.clone(), &stack.brand_events_dlq_url),
-            vec![Arc::new(CmsSubscriber::new(Arc::new(target)))],
+            vec![Arc::new(CmsSubscriber::new(target))],
             Engine::new(Arc::new(MemoryJournal::default())),
             environment,
             record,

@@ -18,8 +18,8 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use brand::{
-    Brand, BrandId, BrandRow, BrandWriter, CMS_SUBSCRIBER, CloudEvent, DynamoDbBrandStore, Lease,
-    Outbox, SHARDS, Schedule, StoreError, SubscriberState, SyncStore, SyncWrite, Timestamp,
+    Brand, BrandId, BrandRow, BrandWriter, CMS_SUBSCRIBER, CloudEvent, DynamoDbBrandStore, Held,
+    Lease, Outbox, SHARDS, Schedule, StoreError, SubscriberState, SyncStore, SyncWrite, Timestamp,
     WriteScope,
 };
 use config::Env;
@@ -243,12 +243,12 @@ impl Stack {
             .await;
         let answer = answer.expect("the stub CMS answers");
         match answer.status().as_u16() {
-            200 => answer
-                .json::<Value>()
-                .await
-                .expect("JSON")
-                .get("brand")
-                .cloned(),
+            200 => {
+                let answer: Value = answer.json().await.expect("JSON");
+                Some(
+                    json!({ "id": answer.pointer("/brand/id"), "name": answer.pointer("/brand/name") }),
+                )
+            }
             404 => None,
             other => panic!("the stub CMS answers {other}"),
         }
@@ -327,7 +327,7 @@ pub async fn store_synced(brands: &DynamoDbBrandStore, brand: &Brand) -> Result<
     brands.create(brand).await?;
     let state = SubscriberState {
         reached: brand.version,
-        holds: Some(brand.name.to_string()),
+        holds: Some(Held::named(brand.name.to_string())),
         ..SubscriberState::default()
     };
     let lease = Lease {

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import admin
+import cms
 import processes
 import stack
 from build import build
@@ -21,15 +22,19 @@ def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -
     `with_tests` builds the tests together with the functions; `faulty` leads the functions through the command;
     `watched` has `cargo lambda watch` run them.
     """
+    # The fault test has rules for the stub, so it always gets that, and as the template has it.
+    variables = {} if faulty else os.environ
+    chosen = cms.of_the_developer(variables)
     logs = LOGS / ("faulty" if faulty else "watched" if watched else "exec")
     STATE.mkdir(parents=True, exist_ok=True)
     with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
         build(with_tests)
     with ExitStack() as exits:
         state = exits.enter_context(tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True))
-        places, others = own_places(Path(state), logs, watched)
+        places, (cms_port, *others) = own_places(Path(state), logs, watched)
         detour = stack.Detour(*others) if faulty else None
-        running = exits.enter_context(stack.started(places, stack.SHORT_WAITS, detour))
+        chosen = chosen or cms.stub(f"127.0.0.1:{cms_port}", cms.options(variables))
+        running = exits.enter_context(stack.started(places, chosen, stack.SHORT_WAITS, detour))
         exits.enter_context(phase("exec", " ".join(command)))
         # Nobody can sign in before the command leads the functions on.
         someone = admin.created(running) if faulty else admin.signed_in(running)

@@ -39,14 +39,15 @@ def follow(function: str | None) -> None:
 
 
 def of_session(running: session.Session) -> dict[str, Log]:
-    """All logs, by the name of what logs: a function's, `cms`, and where functions are watched `cargo` and `bridge`."""
+    """All logs, by the name of what logs: a function's; if there are any, `cms` (the stub), `cargo` and `bridge`."""
+    of_cms: dict[str, Log] = {_CMS: cms_log(_LOGS)} if running.has_stub_cms else {}
     if running.watch_port is None:
         client = deploy.clients(running.endpoint)
         of_functions: dict[str, Log] = {
             name: FunctionLog(client("logs"), name, group) for name, group in deploy.log_groups(client).items()
         }
-        return of_functions | {_CMS: cms_log(_LOGS)}
-    return watched_logs(_LOGS) | {_CMS: cms_log(_LOGS)}
+        return of_functions | of_cms
+    return watched_logs(_LOGS) | of_cms
 
 
 def watched_logs(logs: Path) -> dict[str, Log]:

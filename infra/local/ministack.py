@@ -33,11 +33,23 @@ def deployed(
     """Deploys the template; answers its outputs and the environment of all functions at once."""
     with phase("deploy", "infra/template.yaml"):
         outputs = deploy.deploy(client, {"TemplateURL": deploy.package(client)}, parameters, emulator)
+    if (limit := parameters.get("SyncBrandMaximumConcurrency", "0")) != "0":
+        _limit_consumer(client, int(limit))
     # A variable means the same to each function that has it: see template.environment().
     environment: dict[str, str] = {}
     for function in deploy.functions(client).values():
         environment |= _variables(client, function)
     return outputs, environment
+
+
+def _limit_consumer(client: deploy.Client, processes: int) -> None:
+    """Limits the invocations that the queue causes at once.
+
+    The emulator keeps the template's parameter as a text, which it then cannot compare with a number.
+    """
+    lambda_ = client("lambda")
+    [mapping] = lambda_.list_event_source_mappings()["EventSourceMappings"]
+    lambda_.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": processes})
 
 
 def processes(places: Places, client: deploy.Client) -> dict[str, str]:

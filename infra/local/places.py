@@ -15,7 +15,6 @@ class Places:
     """One stack's."""
 
     port: int
-    cms_address: str
     state: Path
     """For the emulator's files."""
     logs: Path
@@ -33,53 +32,33 @@ class Places:
         return f"http://127.0.0.1:{self.port}"
 
     @property
-    def cms_url(self) -> str:
-        """Where the stub CMS is found."""
-        return f"http://{self.cms_address}"
-
-    @property
     def watch_url(self) -> str | None:
         """Where the watched functions are found, and their API."""
         return f"http://127.0.0.1:{self.watch_port}" if self.watch_port else None
-
-    def cms_environment(self, api_key: str) -> dict[str, str]:
-        """The stub CMS's whole environment. With CMS_STUB_FAULTS the developer has it fail from the start."""
-        faults = {name: os.environ[name] for name in ("CMS_STUB_FAULTS",) if name in os.environ}
-        return {"CMS_STUB_ADDRESS": self.cms_address, "CMS_API_KEY": api_key} | faults
 
 
 def of_the_one_run(watched: bool) -> Places:
     """Those of `run` and `watch`, as the developer chose them; a problem if a port is taken."""
     if _emulator() == "localstack" and not watched:
         raise Problem("on LocalStack the functions run under `cargo lambda watch`: STACK=localstack make watch")
-    cms_address = os.environ.get("CMS_STUB_ADDRESS", "127.0.0.1:4600")
-    places = Places(default_port(), cms_address, STATE / "run", LOGS / "run")
+    places = Places(default_port(), STATE / "run", LOGS / "run")
     processes.check_port(places.port, "LOCAL_PORT", "4567")
-    cms_port = _port("CMS_STUB_ADDRESS", cms_address.rpartition(":")[2])
-    processes.check_port(cms_port, "CMS_STUB_ADDRESS", "127.0.0.1:4601")
     if watched:
-        places = replace(places, watch_port=_port("WATCH_PORT", os.environ.get("WATCH_PORT", "9000")))
+        places = replace(places, watch_port=processes.port("WATCH_PORT", os.environ.get("WATCH_PORT", "9000")))
         processes.check_port(places.watch_port or 0, "WATCH_PORT", "9001")
     return places
 
 
-def of_an_own_stack(state: Path, logs: Path, watched: bool) -> tuple[Places, tuple[int, int]]:
-    """Those of a stack beside others, on free ports; and two ports more."""
-    port, cms_port, watch_port, *others = processes.free_ports(5)
+def of_an_own_stack(state: Path, logs: Path, watched: bool) -> tuple[Places, list[int]]:
+    """Those of a stack beside others, on free ports; and three ports more."""
+    port, watch_port, *others = processes.free_ports(5)
     on_watch = watched or _emulator() == "localstack"
-    places = Places(port, f"127.0.0.1:{cms_port}", state, logs, watch_port if on_watch else None)
-    return places, (others[0], others[1])
+    return Places(port, state, logs, watch_port if on_watch else None), others
 
 
 def default_port() -> int:
     """The port that `run` and `watch` give the emulator."""
-    return _port("LOCAL_PORT", os.environ.get("LOCAL_PORT", "4566"))
-
-
-def _port(variable: str, text: str) -> int:
-    if not text.isdecimal():
-        raise Problem(f"{variable}: {text!r} is no port")
-    return int(text)
+    return processes.port("LOCAL_PORT", os.environ.get("LOCAL_PORT", "4566"))
 
 
 def _emulator() -> str:

@@ -102,6 +102,13 @@ def free_ports(count: int) -> list[int]:
             held.close()
 
 
+def port(variable: str, text: str) -> int:
+    """The port that the variable's text names; a problem if it names none."""
+    if not text.isdecimal():
+        raise Problem(f"{variable}: {text!r} is not a port")
+    return int(text)
+
+
 def check_port(port: int, variable: str, value: str) -> None:
     """Raises if somebody listens on the port: said before the build, not after it."""
     try:

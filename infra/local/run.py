@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import admin
+import cms
 import follow
 import places
 import processes
@@ -21,18 +22,20 @@ from session import Session, told
 
 BRAND = "Acme"
 HEARD = "Processing brand.created"
+SYNCED = "brand synced"
+REFUSED = "sync refused"
 
 
 def run(once: bool, watched: bool) -> None:
     """Serves until interrupted; with `once`, ends when the brand is shown; `watched` builds anew what is saved."""
     with only_run(), ExitStack() as exits:
-        chosen = places.of_the_one_run(watched)
+        chosen, chosen_cms = places.of_the_one_run(watched), cms.of_the_one_run()
         with phase("build", "the functions and the stub CMS"):
             build()
-        running = exits.enter_context(stack.started(chosen))
+        running = exits.enter_context(stack.started(chosen, chosen_cms))
         with phase("sign-in", f"POST {running.api_url}/auth/user/emailpass"):
             signed_in = admin.signed_in(running)
-        session = Session(running.endpoint, running.outputs, signed_in.token, chosen.watch_port)
+        session = Session(running.endpoint, running.outputs, signed_in.token, chosen_cms.is_stub, chosen.watch_port)
         exits.enter_context(told(session))
         follower = _Follower(session)
         with phase("sync", f"POST {running.api_url}/admin/brands"):
@@ -48,17 +51,20 @@ class _Follower:
 
     def __init__(self, session: Session) -> None:
         self._logs = follow.of_session(session)
-        self.cms = self._logs.pop("cms")
-        self.heard = False
-        for log in (self.cms, self._logs.get("cargo")):
+        self._cms = self._logs.pop("cms", None)
+        for log in (self._cms, self._logs.get("cargo")):
             if log:
                 log.read()  # of the start nothing is shown
 
-    def show_functions(self) -> None:
-        for log in self._logs.values():
-            lines = log.read()
-            self.show(lines)
-            self.heard = self.heard or any(HEARD in line.text for line in lines)
+    def show_functions(self) -> list[Line]:
+        """Shows what is new of the functions, and answers it."""
+        lines = [line for log in self._logs.values() for line in log.read()]
+        self.show(lines)
+        return lines
+
+    def read_cms(self) -> list[Line]:
+        """What the stub CMS logged since; another's log is not here."""
+        return self._cms.read() if self._cms else []
 
     def show(self, lines: list[Line]) -> None:
         for line in lines:
@@ -70,7 +76,7 @@ def _serve(running: stack.Stack, follower: _Follower) -> None:
     try:
         while True:
             # What the CMS logged before the wait goes behind the invocation that caused it, logged when that ends.
-            before = follower.cms.read()
+            before = follower.read_cms()
             time.sleep(0.5)
             follower.show_functions()
             follower.show(before)
@@ -105,16 +111,29 @@ def _create_brand(running: stack.Stack, signed_in: admin.Admin, follower: _Follo
 
 
 def _await_brand(running: stack.Stack, brand: dict[str, Any], follower: _Follower) -> None:
-    """Waits until the CMS holds the brand and the logs told of it."""
+    """Waits until the CMS holds the brand and the logs show it. For a CMS that is not the stub the logs have to do."""
+    lines: list[Line] = []
 
     def arrived() -> dict[str, Any] | None:
-        follower.show_functions()
-        held = json.loads(processes.get(f"{running.cms_url}/brands") or "{}").get("brands", [])
-        return next((entry for entry in held if follower.heard and entry["id"] == brand["id"]), None)
+        lines.extend(follower.show_functions())
+        if not running.cms.is_stub:
+            return {name: brand[name] for name in ("id", "name")} if is_synced(brand["id"], lines) else None
+        heard = any(HEARD in line.text for line in lines)
+        held = json.loads(processes.get(f"{running.cms.url}/brands") or "{}").get("brands", [])
+        return next((entry for entry in held if heard and entry["id"] == brand["id"]), None)
 
     held = processes.await_that(arrived, f"the brand {BRAND} in the CMS", 120, *running.processes)
-    follower.show(follower.cms.read())
+    follower.show(follower.read_cms())
     print(f"The CMS holds {json.dumps(held)}")
+
+
+def is_synced(brand_id: str, lines: list[Line]) -> bool:
+    """Whether the lines say that the brand is synced; a problem if they say that the CMS refused it."""
+    entries = [line.entry["fields"] for line in lines if line.entry]
+    messages = [fields.get("message", "") for fields in entries if fields.get("brand.id") == brand_id]
+    if any(message.startswith(REFUSED) for message in messages):
+        raise Problem(f"the CMS refused the brand {BRAND}: see above")
+    return SYNCED in messages
 
 
 def _how_to_go_on(running: stack.Stack, signed_in: admin.Admin, chosen: places.Places) -> str:
@@ -126,11 +145,16 @@ Ready. {timings()}
   token, 24 hours   TOKEN={signed_in.token}
   create a brand    curl -H "Authorization: Bearer $TOKEN" -d '{{"name": "Globex"}}' {running.api_url}/admin/brands
 {_when_watched(running) if chosen.watch_port else ""}\
-  ask the CMS       curl {running.cms_url}/brands
+{_where_brands_arrive(running)}
   look around       python3 infra/local aws dynamodb scan --table-name {brands}
   all logs          make logs
   stop              Ctrl-C, or make stop
 """
+
+
+def _where_brands_arrive(running: stack.Stack) -> str:
+    url = running.cms.url
+    return f"  ask the CMS       curl {url}/brands" if running.cms.is_stub else f"  your CMS          {url}"
 
 
 def _when_watched(running: stack.Stack) -> str:

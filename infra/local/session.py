@@ -18,6 +18,7 @@ class Session:
     endpoint: str
     outputs: dict[str, str]
     token: str
+    has_stub_cms: bool
     watch_port: int | None
     """Where the functions are invoked, if they are watched: their logs are in files then, and in CloudWatch else."""
 

@@ -1,6 +1,5 @@
-"""The local stack: an emulator, the stub CMS, what is deployed to them, and the functions."""
+"""The local stack: an emulator, the stub CMS or another, what is deployed to them, and the functions."""
 
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,6 +12,7 @@ import localstack
 import ministack
 import watch
 from build import CMS_STUB
+from cms import Cms
 from places import Places
 from processes import Process, await_that, get
 from progress import phase
@@ -58,8 +58,7 @@ class Stack:
     endpoint: str
     api_url: str
     """Where the API answers; on AWS it is the output ApiUrl."""
-    cms_url: str
-    cms_api_key: str
+    cms: Cms
     outputs: dict[str, str]
     processes: tuple[Process, ...]
     client: deploy.Client
@@ -81,8 +80,8 @@ class Stack:
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "API_URL": self.api_url,
-            "CMS_URL": self.cms_url,
-            "CMS_API_KEY": self.cms_api_key,
+            "CMS_URL": self.cms.url,
+            "CMS_API_KEY": self.cms.api_key,
             **{name: self.outputs[output] for name, output in _COORDINATES.items() if output in self.outputs},
             **self.beside,
         }
@@ -104,33 +103,36 @@ _COORDINATES = {
 
 
 @contextmanager
-def started(places: Places, waits: Mapping[str, str] | None = None, detour: Detour | None = None) -> Iterator[Stack]:
+def started(
+    places: Places, cms: Cms, waits: Mapping[str, str] | None = None, detour: Detour | None = None
+) -> Iterator[Stack]:
     """Starts and deploys a stack, with those waits or the template's; leaving the context ends it."""
     for folder in (places.state, places.logs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    cms_api_key = secrets.token_urlsafe(24)
     emulators = localstack if places.on_localstack else ministack
     with ExitStack() as exits:
         emulator = exits.enter_context(
             emulators.started(places, f"http://127.0.0.1:{detour.aws_port}" if detour else places.endpoint)
         )
-        cms = exits.enter_context(
-            Process("the stub CMS", [str(CMS_STUB)], places.cms_environment(cms_api_key), places.logs / "cms-stub.log")
-        )
-        with phase("start", f"{emulator.name} on {places.endpoint}, {cms.name} on {places.cms_url}"):
+        running = [emulator]
+        if cms.is_stub:
+            log = places.logs / "cms-stub.log"
+            running.append(exits.enter_context(Process("the stub CMS", [str(CMS_STUB)], cms.stub_environment(), log)))
+        which = "the stub CMS" if cms.is_stub else "your CMS"
+        with phase("start", f"{emulator.name} on {places.endpoint}, {which} on {cms.url}"):
             await_that(
                 lambda: get(places.endpoint + emulators.HEALTH),
                 f"{emulator.name} is ready",
                 emulators.PATIENCE,
                 emulator,
             )
-            await_that(lambda: get(f"{places.cms_url}/brands"), "the stub CMS is ready", 10, cms)
+            if cms.is_stub:
+                await_that(lambda: get(f"{cms.url}/brands"), "the stub CMS is ready", 10, *running)
         client = deploy.clients(places.endpoint)
-        parameters = {"CmsUrl": places.cms_url, "CmsApiKey": cms_api_key} | deploy.WITHOUT | (waits or {})
+        parameters = deploy.WITHOUT | cms.parameters() | (waits or {})
         parameters |= detour.parameters() if detour else {}
         outputs, environment = emulators.deployed(client, parameters, emulator)
-        running = [emulator, cms]
         if places.watch_port:
             running.append(exits.enter_context(watch.started(places, environment)))
             if places.on_localstack:
@@ -140,8 +142,7 @@ def started(places: Places, waits: Mapping[str, str] | None = None, detour: Deto
         yield Stack(
             places.endpoint,
             places.watch_url or f"{places.endpoint}/_aws/execute-api/{outputs['ApiId']}",
-            places.cms_url,
-            cms_api_key,
+            cms,
             outputs,
             tuple(running),
             client,

@@ -15,16 +15,19 @@ use crate::{
     proxy::{Reply, Treat, Treatment},
 };
 
-const CMS: [Odds; 6] = [
+const CMS: [Odds; 8] = [
     (Fault::CmsFails, 50),
     (Fault::CmsHangs, 15),
     (Fault::CmsActsAndFails, 50),
     (Fault::CmsActsAndHangs, 15),
+    (Fault::CmsShowsPage, 25),
+    (Fault::CmsActsAndShowsPage, 25),
     (Fault::CmsLosesReply, 50),
     (Fault::DiedCreating, 10),
 ];
 
 const FAILS: Reply = Reply::Instead(500, r#"{"message":"injected"}"#);
+const PAGE: Reply = Reply::Instead(200, "<html>Down for maintenance</html>");
 const REFUSES: Reply = Reply::Instead(422, r#"{"message":"this brand is not wanted"}"#);
 
 /// Tells what befalls a request.
@@ -83,6 +86,8 @@ impl Treat for CmsFaults {
             Fault::CmsHangs => Treatment::not_acting(Reply::Hangs),
             Fault::CmsActsAndFails => Treatment::acting(FAILS),
             Fault::CmsActsAndHangs => Treatment::acting(Reply::Hangs),
+            Fault::CmsShowsPage => Treatment::not_acting(PAGE),
+            Fault::CmsActsAndShowsPage => Treatment::acting(PAGE),
             Fault::CmsLosesReply => Treatment::acting(Reply::Nothing),
             _ => Treatment::acting(Reply::Killed("sync-brand")),
         }

@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     CmsHangs,
     CmsActsAndFails,
     CmsActsAndHangs,
+    CmsShowsPage,
+    CmsActsAndShowsPage,
     CmsLosesReply,
     CmsRefuses,
     CmsActsAndRefuses,
@@ -41,7 +43,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are told.
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::DynamoDbFails,
         Self::DynamoDbThrottles,
         Self::DynamoDbOutOfReach,
@@ -59,6 +61,8 @@ impl Fault {
         Self::CmsHangs,
         Self::CmsActsAndFails,
         Self::CmsActsAndHangs,
+        Self::CmsShowsPage,
+        Self::CmsActsAndShowsPage,
         Self::CmsLosesReply,
         Self::CmsRefuses,
         Self::CmsActsAndRefuses,
@@ -93,6 +97,8 @@ impl Fault {
             Self::CmsHangs => ("CMS", "hung"),
             Self::CmsActsAndFails => ("CMS", "acted and failed"),
             Self::CmsActsAndHangs => ("CMS", "acted and hung"),
+            Self::CmsShowsPage => ("CMS", "showed a maintenance page"),
+            Self::CmsActsAndShowsPage => ("CMS", "acted and showed a page"),
             Self::CmsLosesReply => ("CMS", "lost the reply"),
             Self::CmsRefuses => ("CMS", "refused"),
             Self::CmsActsAndRefuses => ("CMS", "acted and refused"),

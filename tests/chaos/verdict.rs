@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use brand::{Brand, BrandRow, CMS_SUBSCRIBER, MarkKind};
+use brand::{Brand, BrandRow, CMS_SUBSCRIBER, MarkKind, SubscriberState};
 use cms::CmsBrand;
 use dead_letters::FailureKind;
 
@@ -101,7 +101,7 @@ fn end_of(row: &BrandRow, found: &Snapshot) -> Result<End, &'static str> {
     let Some(mark) = state.mark_of(brand.version) else {
         return if state.reached != brand.version {
             Err("neither synced nor marked")
-        } else if in_cms != wanted(brand) || state.holds != wanted(brand) {
+        } else if in_cms != wanted(brand) || held_name(&state) != wanted(brand) {
             Err("synced, and the CMS holds something else")
         } else if net_creates(brand, found) != Some(u64::from(in_cms.is_some())) {
             Err("synced, and not in the CMS exactly once, or deleted and not exactly gone")
@@ -116,7 +116,7 @@ fn end_of(row: &BrandRow, found: &Snapshot) -> Result<End, &'static str> {
         return Err("marked, and the mark does not say why");
     }
     match mark.kind {
-        MarkKind::Refused if in_cms != state.holds => {
+        MarkKind::Refused if in_cms != held_name(&state) => {
             Err("refused, and the CMS holds something else than before")
         }
         MarkKind::Refused => Ok(End::Refused),
@@ -125,12 +125,17 @@ fn end_of(row: &BrandRow, found: &Snapshot) -> Result<End, &'static str> {
     }
 }
 
+/// The name that the row says the CMS holds.
+fn held_name(state: &SubscriberState) -> Option<String> {
+    state.holds.as_ref().map(|held| held.name.clone())
+}
+
 /// What the CMS holds has to be known.
 fn judge_cms(found: &Snapshot, verdict: &mut Verdict) {
     for held in &found.in_cms {
         let row = held.id.parse().ok().and_then(|id| found.rows.get(&id));
         let state = row.map(|row| row.subscriber(CMS_SUBSCRIBER));
-        if state.is_some_and(|state| state.holds.as_ref() == Some(&held.name)) {
+        if state.is_some_and(|state| held_name(&state).as_ref() == Some(&held.name)) {
             continue;
         }
         if row.is_some_and(|row| end_of(row, found) == Ok(End::Failed)) {

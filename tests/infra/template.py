@@ -47,6 +47,27 @@ def transformed(**parameters: str) -> Template:
     return made
 
 
+def broken_rules(**parameters: str) -> list[str]:
+    """The assertions that CloudFormation would refuse these parameters by."""
+
+    def value(expression: Any) -> Any:
+        match expression:
+            case {"Ref": name}:
+                return parameters[name]
+            case {"Fn::Equals": [one, other]}:
+                return value(one) == value(other)
+            case {"Fn::Not": [condition]}:
+                return not value(condition)
+            case {"Fn::Contains": [texts, text]}:
+                return value(text) in texts
+        assert isinstance(expression, str), expression
+        return expression
+
+    rules = [rule for rule in written()["Rules"].values() if value(rule["RuleCondition"])]
+    assertions = [assertion for rule in rules for assertion in rule["Assertions"]]
+    return [one["AssertDescription"] for one in assertions if not value(one["Assert"])]
+
+
 def of_type(template: Template, *types: str) -> dict[str, Resource]:
     """Its resources of these types, by logical id."""
     return {id: resource for id, resource in template["Resources"].items() if resource["Type"] in types}

@@ -100,6 +100,10 @@ class ADeployment(unittest.TestCase):
         for arguments, expected in (
             (["deploy", "--code", "target", "CmsURL=x"], "CmsURL: no parameter of the template"),
             (["deploy", "--code", "target", "CmsApiKey=x"], "CMS_API_KEY in the environment"),
+            (
+                ["deploy", "--code", str(self.first), "CmsRequestsPerSecond=5"],
+                "CmsRequestsPerSecond needs a SyncBrandMaximumConcurrency of 2 or more",
+            ),
             (["rollback", "0123"], f"there is no release '0123'{releases}"),
             (["rollback"], f"make rollback RELEASE=…{releases}"),
             (["delete"], "make delete CONFIRM=tried-updating"),

@@ -79,6 +79,51 @@ class TheTemplate(unittest.TestCase):
                 self.assertFalse(names & resource.get("Properties", {}).keys(), id)
 
 
+class TheParametersOfTheCms(unittest.TestCase):
+    def test_reach_sync_brand(self) -> None:
+        variables = properties("SyncBrandFunction")["Environment"]["Variables"]
+        expected = {
+            "CMS_URL": "CmsUrl",
+            "CMS_COLLECTION": "CmsCollection",
+            "CMS_ID_FIELD": "CmsIdField",
+            "CMS_NAME_FIELD": "CmsNameField",
+            "CMS_ENTRY_STATUS": "CmsEntryStatus",
+            "CMS_ON_DELETE": "CmsOnDelete",
+            "CMS_USERS_COLLECTION": "CmsUsersCollection",
+            "CMS_REQUESTS_PER_SECOND": "CmsRequestsPerSecond",
+            "SYNC_BRAND_MAXIMUM_CONCURRENCY": "SyncBrandMaximumConcurrency",
+        }
+        found = {name: variables[name]["Ref"] for name in expected}
+        self.assertEqual(found, expected)
+        [group] = [
+            group["Parameters"]
+            for group in WRITTEN["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+            if group["Label"]["default"] == "The CMS"
+        ]
+        self.assertEqual(set(group), {name for name in WRITTEN["Parameters"] if name.startswith("Cms")})
+
+    def test_take_the_url_of_each_kind_of_cms_and_no_other(self) -> None:
+        pattern = WRITTEN["Parameters"]["CmsUrl"]["AllowedPattern"]
+        schemes = ("http", "https", "payload+http", "payload+https", "strapi+http", "strapi+https")
+        for url in ("stub:", *(f"{scheme}://cms.example.com/base" for scheme in schemes)):
+            self.assertRegex(url, pattern)
+        for url in ("", "stub", "cms.example.com", "ftp://x", "contentful+https://x", "payload+stub:", "http:// x"):
+            self.assertNotRegex(url, pattern)
+
+    def test_take_a_rate_only_with_a_number_of_processes_to_share_it(self) -> None:
+        for rate, processes, taken in (
+            ("0", "0", True),
+            ("0", "20", True),
+            ("5", "2", True),
+            ("5", "20", True),
+            ("5", "0", False),
+            ("5", "1", False),
+        ):
+            given = {"CmsRequestsPerSecond": rate, "SyncBrandMaximumConcurrency": processes}
+            with self.subTest(given):
+                self.assertEqual(template.broken_rules(**given) == [], taken)
+
+
 class EachTable(unittest.TestCase):
     def test_is_encrypted_and_where_it_is_no_passing_thing_recoverable_protected_and_kept(self) -> None:
         tables = of_type(WRITTEN, "AWS::DynamoDB::Table")

@@ -1,4 +1,4 @@
-"""What the local stack's scripts make of lines and of the template; `make test` runs them."""
+"""What the local stack's scripts make of lines, the template and the developer's variables; `make test` runs them."""
 
 import json
 import sys
@@ -8,8 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra" / "local"))
 
+import cms  # noqa: E402
 import template  # noqa: E402
 from logs import FileLog, Line, as_medusa, in_full  # noqa: E402
+from project import Problem  # noqa: E402
+from run import is_synced  # noqa: E402
 
 INFO = {
     "timestamp": "2026-11-24T15:08:22.731562Z",
@@ -56,6 +59,94 @@ class Lines(unittest.TestCase):
                 more.write("o\n")
             self.assertEqual([line.text for line in log.read()], ["two"])
             self.assertEqual(log.read(), [])
+
+
+class ChosenCms(unittest.TestCase):
+    """The CMS that the developer's environment names."""
+
+    def test_it_is_the_stub_where_neither_url_nor_key_is_set(self) -> None:
+        self.assertIsNone(cms.of_the_developer({"CMS_COLLECTION": "makers"}))
+        self.assertIsNone(cms.of_the_developer({"CMS_URL": "", "CMS_API_KEY": ""}))
+
+    def test_its_url_and_key_are_the_templates_parameters_and_no_stub_is_started(self) -> None:
+        for scheme in ("http", "https", "payload+http", "payload+https", "strapi+http", "strapi+https"):
+            for rest in ("cms.example.com", "127.0.0.1:1337/", "[::1]:3000/base"):
+                url = f"{scheme}://{rest}"
+                chosen = cms.of_the_developer({"CMS_URL": url, "CMS_API_KEY": "k"})
+                assert chosen
+                self.assertEqual(chosen.parameters(), {"CmsUrl": url, "CmsApiKey": "k"})
+                self.assertFalse(chosen.is_stub)
+                self.assertNotIn("'k'", repr(chosen))
+
+    def test_a_url_without_a_key_and_a_key_without_a_url_are_refused(self) -> None:
+        with self.assertRaisesRegex(Problem, "CMS_URL is set, but CMS_API_KEY is not"):
+            cms.of_the_developer({"CMS_URL": "http://127.0.0.1:1337"})
+        with self.assertRaisesRegex(Problem, "CMS_API_KEY is set, but CMS_URL is not"):
+            cms.of_the_developer({"CMS_API_KEY": "k"})
+
+    def test_another_url_is_refused_with_what_is_allowed_and_without_what_it_holds(self) -> None:
+        allowed = r"http://, https://, payload\+http://, payload\+https://, strapi\+http:// or strapi\+https://, and"
+        for url in (
+            "stub:",
+            "cms.example.com",
+            "ftp://secret",
+            "payload+ftp://secret",
+            "payload://secret",
+            "http://",
+            "http:///secret",
+            "https://me:secret@cms.example.com",
+            "https://cms.example.com/?token=secret",
+            "https://cms.example.com/#secret",
+            "https://cms.example.com/a secret",
+        ):
+            with self.subTest(url), self.assertRaisesRegex(Problem, allowed) as refused:
+                cms.of_the_developer({"CMS_URL": url, "CMS_API_KEY": "k"})
+            self.assertNotIn("secret", str(refused.exception))
+
+    def test_its_other_parameters_are_passed_where_they_are_set(self) -> None:
+        variables = {
+            "CMS_COLLECTION": "makers",
+            "CMS_ID_FIELD": "brand_id",
+            "CMS_NAME_FIELD": "title",
+            "CMS_ENTRY_STATUS": "draft",
+            "CMS_ON_DELETE": "unpublish",
+            "CMS_USERS_COLLECTION": "robots",
+            "CMS_STUB_ADDRESS": "127.0.0.1:4601",
+            "CMS_API_KEY_SECRET_ID": "other",
+        }
+        expected = {
+            "CmsCollection": "makers",
+            "CmsIdField": "brand_id",
+            "CmsNameField": "title",
+            "CmsEntryStatus": "draft",
+            "CmsOnDelete": "unpublish",
+            "CmsUsersCollection": "robots",
+        }
+        self.assertEqual(cms.options(variables), expected)
+        unlimited = {"CMS_ID_FIELD": "", "CMS_REQUESTS_PER_SECOND": "0"}
+        self.assertEqual(cms.options(unlimited), {"CmsRequestsPerSecond": "0"})
+
+    def test_a_rate_comes_with_a_number_of_processes_that_share_it(self) -> None:
+        shared = {"CmsRequestsPerSecond": "5", "SyncBrandMaximumConcurrency": "2"}
+        self.assertEqual(cms.options({"CMS_REQUESTS_PER_SECOND": "5"}), shared)
+        self.assertEqual(cms.stub("127.0.0.1:1", shared).parameters().items() & shared.items(), shared.items())
+
+
+class ABrandInTheLogs(unittest.TestCase):
+    """How the arrival in a CMS is seen that is not the stub."""
+
+    def said(self, message: str, brand: str = "b") -> Line:
+        fields = {"message": message, "brand.id": brand}
+        return Line("sync-brand", json.dumps({"level": "INFO", "fields": fields}))
+
+    def test_it_is_synced_when_its_own_line_says_so(self) -> None:
+        lines = [Line("sync-brand", "thread panicked"), self.said("sync waits"), self.said("brand synced", "another")]
+        self.assertFalse(is_synced("b", lines))
+        self.assertTrue(is_synced("b", [*lines, self.said("brand synced")]))
+
+    def test_a_refusal_ends_the_wait(self) -> None:
+        with self.assertRaisesRegex(Problem, "the CMS refused the brand"):
+            is_synced("b", [self.said("sync refused, and undone")])
 
 
 class Template(unittest.TestCase):

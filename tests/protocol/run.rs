@@ -119,6 +119,12 @@ impl Turn<'_, '_> {
         } else {
             Next::Revert
         };
+        // After an attempt whose outcome is unknown the CMS is read first; and what the row says that it holds is not written again.
+        let is_known = !undoes && request.is_some() && run.from == request;
+        if target.holds == request || is_known {
+            let read = (Kind::System, "finds that the CMS holds it already");
+            self.may(read, after, |_| {});
+        }
         match manner {
             Manner::Accepts => {
                 let accepted = (Kind::System, "brings the CMS there");

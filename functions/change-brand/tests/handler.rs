@@ -12,7 +12,7 @@ use std::{
 };
 
 use brand::{
-    Brand, BrandEvents, BrandId, BrandName, BrandRow, CMS_SUBSCRIBER, CloudEvent, EventError,
+    Brand, BrandEvents, BrandId, BrandName, BrandRow, CMS_SUBSCRIBER, CloudEvent, EventError, Held,
     Lease, Mark, MarkKind, MemoryBrandStore, RunRecord, SubscriberState, Timestamp,
 };
 use change_brand::ChangeBrand;
@@ -141,7 +141,7 @@ fn marked(kind: MarkKind, version: u32) -> SubscriberState {
     let cause = "422: in use".to_owned();
     SubscriberState {
         reached: 1,
-        holds: Some("Acme".to_owned()),
+        holds: Some(Held::named("Acme")),
         mark: Some(Mark::new(kind, cause, Timestamp::from_millis(2), version)),
         ..SubscriberState::default()
     }

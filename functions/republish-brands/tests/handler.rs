@@ -16,7 +16,9 @@ use brand::{
     Brand, BrandId, BrandName, BrandRow, CMS_SUBSCRIBER, EventError, MemoryBrandStore, Reminders,
     SyncDue, Timestamp,
 };
-use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore, ProbeToken};
+use circuit::{
+    CircuitBreaker, CircuitConfig, CircuitGate, Failure, MemoryCircuitStore, ProbeToken,
+};
 use futures::{FutureExt, future::BoxFuture};
 use republish_brands::{Limits, Report, RepublishBrands};
 use telemetry::Trace;
@@ -70,6 +72,15 @@ impl Reminders for Queue {
 
     async fn waiting(&self) -> Result<u32, EventError> {
         Ok(self.waiting)
+    }
+}
+
+fn away<'a>(key: &'a str, probe: Option<&'a ProbeToken>) -> Failure<'a> {
+    Failure {
+        key: Some(key),
+        cause: "away",
+        retry_after: None,
+        probe,
     }
 }
 
@@ -138,7 +149,7 @@ impl World {
     async fn open_the_circuit(&self) {
         let gate = CircuitGate::new(self.breaker.clone());
         for brand in 0..5 {
-            gate.failed(&brand.to_string(), self.clock.now(), "away", None)
+            gate.failed(away(&brand.to_string(), None), self.clock.now())
                 .await;
         }
         assert!(self.breaker.load().await.unwrap().is_open());
@@ -303,7 +314,7 @@ async fn after_a_probe_that_failed_the_next_one_only_reads_the_cms() {
         for probe in world.sent() {
             probes_of_rows.push(probe.id.is_some());
             let token = ProbeToken::new(probe.probe.unwrap());
-            gate.failed("brand", world.clock.now(), "away", Some(&token))
+            gate.failed(away("brand", Some(&token)), world.clock.now())
                 .await;
         }
     }

@@ -11,7 +11,9 @@ use journal::{Visit, idle_schedule};
 use tracing::{Instrument, error, info, warn};
 use workflow::{Engine, Environment, Outcome, RunId, Timestamp};
 
-use crate::{Hint, Parking, Poison, Subscriber, Work, received::Received, record::Record};
+use crate::{
+    Admission, Hint, Parking, Poison, Subscriber, Work, received::Received, record::Record,
+};
 
 /// How often a row is gone round again because its brand changed meanwhile. The row stays due, so nothing is lost at the end.
 const ROUNDS: usize = 10;
@@ -233,20 +235,27 @@ where
             self.settle(&row, now).await;
             return Look::Left;
         }
-        let mut permitted = Vec::new();
-        for subscriber in &with_work {
-            if subscriber.permits(probe).await {
-                permitted.push(*subscriber);
-            } else {
-                self.record.add("circuit_skipped");
-                let (name, id) = (subscriber.name(), row.brand.id);
-                info!(brand.id = %id, subscriber = name, "circuit open; the row stays due");
+        let latest = deadline.map(|deadline| deadline.minus(self.config.least_time));
+        let admissions = with_work.iter().map(|one| one.admit(probe, latest));
+        let mut admitted = Vec::new();
+        for (subscriber, admission) in with_work.iter().zip(join_all(admissions).await) {
+            let (name, id) = (subscriber.name(), row.brand.id);
+            match admission {
+                Admission::Granted => admitted.push(*subscriber),
+                Admission::CircuitOpen => {
+                    self.record.add("circuit_skipped");
+                    info!(brand.id = %id, subscriber = name, "circuit open; the row stays due");
+                }
+                Admission::Paced => {
+                    self.record.add("cms_paced");
+                    info!(brand.id = %id, subscriber = name, "no call is left in time within the rate; the row stays due");
+                }
             }
         }
-        if permitted.is_empty() {
+        if admitted.is_empty() {
             return Look::Left;
         }
-        self.visit(&row, (&with_work, &permitted), probe, deadline)
+        self.visit(&row, (&with_work, &admitted), probe, deadline)
             .await
     }
 
@@ -254,7 +263,7 @@ where
     async fn visit(
         &self,
         row: &BrandRow,
-        (with_work, permitted): (Subscribers<'_>, Subscribers<'_>),
+        (with_work, admitted): (Subscribers<'_>, Subscribers<'_>),
         probe: Option<&ProbeToken>,
         deadline: Option<Timestamp>,
     ) -> Look {
@@ -271,7 +280,7 @@ where
             info!(brand.id = %row.brand.id, version = row.brand.version, "a newer version supersedes an open run");
         }
         let visit = &visit;
-        let runs = permitted.iter().map(|subscriber| async move {
+        let runs = admitted.iter().map(|subscriber| async move {
             let work = Work {
                 engine: self.engine.with_journal(visit.journal(&subscriber.participant())),
                 run: RunId::new(format!("{}:{}", subscriber.workflow(), row.brand.id)),

@@ -6,6 +6,7 @@
 mod cms_subscriber;
 mod event;
 mod handler;
+mod pace;
 mod parking;
 mod received;
 mod record;
@@ -15,9 +16,10 @@ mod workflow;
 pub use cms_subscriber::{CmsSubscriber, CmsTarget};
 pub use event::{Hint, MAX_EVENT, Poison};
 pub use handler::{Config, SyncBrand};
+pub use pace::Pace;
 pub use parking::{Parking, ParkingError};
 pub use record::Record;
-pub use subscriber::{Subscriber, Work};
+pub use subscriber::{Admission, Subscriber, Work};
 pub use workflow::{
     CmsChange, ReadCms, RetrieveBrand, SyncBrandToCms, SyncBrandToCmsWorkflow, SyncContext,
 };

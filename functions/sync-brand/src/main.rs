@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use aws_lambda_events::sqs::SqsEvent;
 use brand::DynamoDbBrandStore;
 use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
-use cms::{AnyCms, ApiKey, CmsConfig, CmsUrl, Faults};
+use cms::{ApiKey, Cms, CmsConfig, CmsModel, CmsUrl, EntryStatus, Faults, OnDelete};
 use config::{ConfigError, Env};
 use dead_letters::DeadLetterQueue;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
+use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
 use workflow::{Engine, EngineConfig, MemoryJournal, ResumePolicy, SystemEnvironment};
 
 /// How long one request to the CMS may take.
@@ -22,10 +22,13 @@ struct Config {
     brand_events_dlq_url: String,
     cms_url: CmsUrl,
     cms_api_key_secret_id: String,
+    cms_model: CmsModel,
     cms_stub_faults: Faults,
     resume: ResumePolicy,
     time_budget: Duration,
     circuit: CircuitConfig,
+    /// This process's share of the rate at which the CMS may be called, in calls a second.
+    cms_rate_share: Option<f64>,
 }
 
 impl Config {
@@ -50,6 +53,16 @@ impl Config {
             probe_first,
             probe_max,
         };
+        let cms_model = CmsModel {
+            collection: env.text("CMS_COLLECTION"),
+            id_field: env.optional("CMS_ID_FIELD"),
+            name_field: env.text("CMS_NAME_FIELD"),
+            status: env
+                .parse("CMS_ENTRY_STATUS")
+                .unwrap_or(EntryStatus::Published),
+            on_delete: env.parse("CMS_ON_DELETE").unwrap_or(OnDelete::Delete),
+            users_collection: env.text("CMS_USERS_COLLECTION"),
+        };
         let hours = env.parse("SYNC_GIVE_UP_AFTER_HOURS").unwrap_or_default();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
@@ -57,13 +70,32 @@ impl Config {
             brand_events_dlq_url: env.text("BRAND_EVENTS_DLQ_URL"),
             cms_url: env.parse("CMS_URL").unwrap_or(CmsUrl::Stub),
             cms_api_key_secret_id: env.text("CMS_API_KEY_SECRET_ID"),
+            cms_model,
             cms_stub_faults,
             resume,
             time_budget: Duration::from_hours(hours),
             circuit,
+            cms_rate_share: rate_share(&mut env),
         };
         env.finish(config)
     }
+}
+
+/// The rate divided by the number of processes that the queue's mapping has at most. 0 is no limit.
+fn rate_share(env: &mut Env) -> Option<f64> {
+    const RATE: &str = "CMS_REQUESTS_PER_SECOND";
+    let rate: Option<f64> = env.parse(RATE);
+    let processes: Option<u32> = env.parse("SYNC_BRAND_MAXIMUM_CONCURRENCY");
+    let (rate, processes) = rate.zip(processes)?;
+    if !rate.is_finite() || rate < 0.0 {
+        env.problem(RATE, "must be 0 or more");
+    } else if rate > 0.0 && processes == 0 {
+        env.problem(
+            RATE,
+            "SYNC_BRAND_MAXIMUM_CONCURRENCY must not be 0, or nothing says how many processes share the rate",
+        );
+    }
+    (rate > 0.0).then(|| rate / f64::from(processes))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -83,10 +115,11 @@ async fn main() -> Result<(), Error> {
     let config_of_cms = CmsConfig {
         api_key: Some(api_key?),
         url: config.cms_url,
+        model: config.cms_model,
         timeout: CMS_TIMEOUT,
         faults: config.cms_stub_faults,
     };
-    let cms = AnyCms::over(transport?, config_of_cms)?;
+    let cms: Arc<dyn Cms> = config_of_cms.cms_over(transport?)?;
     let (environment, record) = (Arc::new(SystemEnvironment), Arc::new(Record::default()));
     let circuits = Arc::new(DynamoDbCircuitStore::new(
         dynamodb.clone(),
@@ -96,6 +129,7 @@ async fn main() -> Result<(), Error> {
     let target = CmsTarget::new(
         cms,
         CircuitGate::new(breaker),
+        Pace::new(config.cms_rate_share),
         environment.clone(),
         record.clone(),
         CMS_TIMEOUT,
@@ -109,7 +143,7 @@ async fn main() -> Result<(), Error> {
     let sync_brand = SyncBrand::new(
         DynamoDbBrandStore::new(dynamodb, config.brands_table),
         DeadLetterQueue::new(sqs, config.brand_events_dlq_url),
-        vec![Arc::new(CmsSubscriber::new(Arc::new(target)))],
+        vec![Arc::new(CmsSubscriber::new(target))],
         engine,
         environment,
         record,
@@ -126,4 +160,40 @@ async fn main() -> Result<(), Error> {
 async fn api_key(sdk: &aws::Sdk, secret_id: &str) -> Result<ApiKey, Error> {
     let secret = config::fetch_secret(sdk, secret_id).await?;
     Ok(secret.expose().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use config::Env;
+
+    use super::rate_share;
+
+    fn share(rate: &'static str, processes: &'static str) -> Result<Option<f64>, String> {
+        let mut env = Env::of([
+            ("CMS_REQUESTS_PER_SECOND", rate),
+            ("SYNC_BRAND_MAXIMUM_CONCURRENCY", processes),
+        ]);
+        let share = rate_share(&mut env);
+        env.finish(share).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_processes_share_the_rate_and_a_rate_without_their_number_is_a_problem() {
+        assert_eq!(share("10", "4"), Ok(Some(2.5)));
+        assert_eq!(share("0", "4"), Ok(None));
+        assert_eq!(share("0", "0"), Ok(None));
+        for (rate, processes, problem) in [
+            ("10", "0", "SYNC_BRAND_MAXIMUM_CONCURRENCY must not be 0"),
+            ("-1", "4", "CMS_REQUESTS_PER_SECOND: must be 0 or more"),
+            ("inf", "4", "CMS_REQUESTS_PER_SECOND: must be 0 or more"),
+            ("ten", "4", "CMS_REQUESTS_PER_SECOND: invalid float"),
+            ("10", "", "SYNC_BRAND_MAXIMUM_CONCURRENCY is not set"),
+        ] {
+            let error = share(rate, processes).err();
+            assert!(
+                error.is_some_and(|error| error.contains(problem)),
+                "{problem}"
+            );
+        }
+    }
 }

@@ -3,9 +3,10 @@
 use std::{
     mem,
     sync::{Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use cms::CmsError;
 use telemetry::Metrics;
 use workflow::{Observer, RunEvent, RunState};
 
@@ -29,8 +30,13 @@ impl Record {
         Asking {
             record: self,
             begun: Instant::now(),
-            answered: false,
+            answer: Answer::Failure,
         }
+    }
+
+    /// A call, or a run that was to begin, waited so long for the rate.
+    pub(crate) fn limit_wait(&self, wait: Duration) {
+        self.with(|metrics| metrics.took("cms_limit_wait", wait));
     }
 
     fn with<T>(&self, record: impl FnOnce(&mut Metrics) -> T) -> T {
@@ -43,15 +49,42 @@ impl Record {
 pub(crate) struct Asking<'a> {
     record: &'a Record,
     begun: Instant,
-    /// Whether it has a good answer.
-    pub(crate) answered: bool,
+    pub(crate) answer: Answer,
+}
+
+/// How the CMS answered, as far as metrics tell answers apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Success,
+    /// 429.
+    Limited,
+    /// 401.
+    Unauthorized,
+    /// Anything else, or nothing.
+    Failure,
+}
+
+impl Answer {
+    pub(crate) const fn of<T>(answer: &Result<T, CmsError>) -> Self {
+        match answer {
+            Ok(_) => Self::Success,
+            Err(CmsError::Unavailable { status: 429, .. }) => Self::Limited,
+            Err(CmsError::Unauthorized { .. }) => Self::Unauthorized,
+            Err(_) => Self::Failure,
+        }
+    }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         self.record.with(|metrics| {
             metrics.add("cms_requests");
-            metrics.add_many("cms_errors", usize::from(!self.answered));
+            metrics.add_many("cms_errors", usize::from(self.answer != Answer::Success));
+            match self.answer {
+                Answer::Limited => metrics.add("cms_limited"),
+                Answer::Unauthorized => metrics.add("cms_unauthorized"),
+                Answer::Success | Answer::Failure => {}
+            }
             metrics.took("cms_latency", self.begun.elapsed());
         });
     }
@@ -82,7 +115,7 @@ mod tests {
 
     use workflow::{AttemptOutcome, Observer, Phase, RunEvent, RunState};
 
-    use super::Record;
+    use super::{Answer, Record};
 
     #[test]
     fn what_happens_is_recorded_until_it_is_taken() {
@@ -117,8 +150,11 @@ mod tests {
             suspended: false,
             paused: true,
         });
-        record.ask_cms().answered = true;
+        for answer in [Answer::Success, Answer::Limited, Answer::Unauthorized] {
+            record.ask_cms().answer = answer;
+        }
         drop(record.ask_cms());
+        record.limit_wait(Duration::from_millis(300));
 
         let metrics = record.take();
         let counts = [
@@ -130,11 +166,14 @@ mod tests {
             "runs_paused",
             "cms_requests",
             "cms_errors",
+            "cms_limited",
+            "cms_unauthorized",
         ];
         let counts = counts.map(|name| metrics.get(name));
-        assert_eq!(counts, [2, 1, 1, 1, 2, 1, 2, 1]);
+        assert_eq!(counts, [2, 1, 1, 1, 2, 1, 4, 3, 1, 1]);
         assert_eq!(metrics.values("step_latency"), [2.0, 2.0]);
-        assert_eq!(metrics.values("cms_latency").len(), 2);
+        assert_eq!(metrics.values("cms_latency").len(), 4);
+        assert_eq!(metrics.values("cms_limit_wait"), [300.0]);
         assert_eq!(record.take().get("step_attempts"), 0);
     }
 }

@@ -26,14 +26,30 @@ pub trait Subscriber: Send + Sync {
     /// What its runs leave behind.
     fn projection(&self) -> Arc<dyn Projection>;
 
-    /// Whether its target may be called now.
-    fn permits<'a>(&'a self, probe: Option<&'a ProbeToken>) -> BoxFuture<'a, bool>;
+    /// Asks whether a run may begin, and waits for that as long as a limit of its target takes, but not beyond `latest`. A run
+    /// that is admitted has its first call reserved.
+    fn admit<'a>(
+        &'a self,
+        probe: Option<&'a ProbeToken>,
+        latest: Option<Timestamp>,
+    ) -> BoxFuture<'a, Admission>;
 
-    /// Runs its workflow, or goes on with it.
+    /// Runs its workflow, or goes on with it, once it has been admitted.
     fn run<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Outcome<()>, EngineError>>;
 
     /// Calls its target once, without changing anything there, to see whether it is back.
     fn probe<'a>(&'a self, token: &'a ProbeToken) -> BoxFuture<'a, ()>;
+}
+
+/// Whether a run may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may, now.
+    Granted,
+    /// The target is away.
+    CircuitOpen,
+    /// The rate limit of the target leaves no call for it in time.
+    Paced,
 }
 
 /// What a subscriber works on.

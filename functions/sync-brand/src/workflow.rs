@@ -1,28 +1,43 @@
 //! The workflow `sync-brand-to-cms`: read the brand, bring the CMS to what it is; if the CMS refuses, bring it back.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use brand::{Brand, BrandId};
+use brand::{Brand, BrandId, Held};
 use circuit::ProbeToken;
-use cms::{Cms, CmsBrand};
+use cms::{Cms, CmsBrand, CmsEntry, CmsError, EntryRef};
 use journal::{Projection, SyncInput};
 use serde::{Deserialize, Serialize};
 use workflow::{
-    Call, Flow, Json, Query, Run, Step, StepError, StepResponse, StepResult, Steps, Workflow,
+    Call, Flow, Query, Run, RunState, Step, StepError, StepResponse, StepResult, Steps, Workflow,
 };
 
-use crate::CmsTarget;
+use crate::{
+    CmsTarget,
+    cms_subscriber::{CallError, Purpose, WHAT},
+};
+
+/// How long a 403 is waited for to go away.
+const FORBIDDEN_FOR: Duration = Duration::from_hours(1);
 
 /// What a run of the workflow works on: one row, and the CMS.
 pub struct SyncContext<C> {
     pub(crate) target: Arc<CmsTarget<C>>,
     /// The brand, as it was read at the beginning of this visit to its row.
     pub(crate) brand: Brand,
-    /// The name under which the CMS is known to hold it.
-    pub(crate) holds: Option<String>,
+    /// What the CMS is known to hold of it.
+    pub(crate) holds: Option<Held>,
     /// The probe's token, if this run is a probe.
     pub(crate) probe: Option<ProbeToken>,
+    /// What the CMS holds, where nothing that was sent since may have changed it.
+    pub(crate) known: Mutex<Option<Known>>,
 }
+
+/// What the CMS is known to hold; none where it does not hold the brand.
+#[derive(Clone, Debug)]
+pub(crate) struct Known(Option<Held>);
 
 /// The workflow.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +67,7 @@ impl<C: Cms + 'static> Workflow<SyncContext<C>> for SyncBrandToCmsWorkflow {
         let id = brand.id;
         flow.step(&SyncBrandToCms, &CmsChange { id, from, to })
             .await
+            .map(drop)
     }
 }
 
@@ -62,7 +78,7 @@ pub struct RetrieveBrand;
 impl<C: Cms + 'static> Query<SyncContext<C>> for RetrieveBrand {
     const NAME: &'static str = "retrieve-brand";
     type Input = u32;
-    type Output = (Brand, Option<String>);
+    type Output = (Brand, Option<Held>);
 
     async fn fetch(
         &self,
@@ -79,24 +95,23 @@ impl<C: Cms + 'static> Query<SyncContext<C>> for RetrieveBrand {
     }
 }
 
-/// Asks the CMS what it holds: the name; none where it does not hold the brand.
+/// Asks the CMS what it holds; none where it does not hold the brand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReadCms;
 
 impl<C: Cms + 'static> Query<SyncContext<C>> for ReadCms {
     const NAME: &'static str = "read-cms";
     type Input = BrandId;
-    type Output = Option<String>;
+    type Output = Option<Held>;
 
     async fn fetch(
         &self,
         context: &SyncContext<C>,
         id: &BrandId,
-    ) -> Result<Option<String>, StepError> {
+    ) -> Result<Option<Held>, StepError> {
         let id = id.to_string();
         let read = context.target.cms().get_brand(&id);
-        let found = context.call(&id, read).await?;
-        Ok(found.map(|brand| brand.name))
+        Ok(context.call(Purpose::Read(&id), read).await?.map(held))
     }
 }
 
@@ -105,23 +120,23 @@ impl<C: Cms + 'static> Query<SyncContext<C>> for ReadCms {
 pub struct CmsChange {
     /// The brand.
     pub id: BrandId,
-    /// The name that the CMS holds before; none where it does not hold the brand.
+    /// What the CMS holds before; none where it does not hold the brand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    pub from: Option<Held>,
     /// The name that it holds afterwards; none where the brand goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }
 
-/// Brings the brand in the CMS to what it is here: creates, updates or deletes it. Its compensation brings it back to what the
-/// CMS held before.
+/// Brings the CMS to what the row says. The compensation brings it back to what it held.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SyncBrandToCms;
 
 impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
     const NAME: &'static str = "sync-brand-to-cms";
     type Input = CmsChange;
-    type Output = ();
+    /// What the CMS holds afterwards.
+    type Output = Option<Held>;
     type Undo = ();
 
     async fn invoke(
@@ -130,9 +145,24 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         change: &CmsChange,
         call: &Call,
     ) -> StepResult<Self, SyncContext<C>> {
-        let (id, from, to) = (change.id, change.from.as_deref(), change.to.as_deref());
-        context.bring(id, (from, to), &call.idempotency_key).await?;
-        Ok(StepResponse::new(()))
+        let CmsChange { id, from, to } = change;
+        if call.attempt == 1 {
+            *context.known() = Some(Known(from.clone()));
+        }
+        // A deletion asks the CMS, whatever it is known to hold.
+        let Some(name) = to else {
+            let held = context.bring(*id, None, None, call).await?;
+            return Ok(StepResponse::new(held));
+        };
+        let held = context.held(*id, call).await?;
+        if name_of(held.as_ref()) == Some(name) {
+            return Ok(StepResponse::new(held));
+        }
+        if held != *from {
+            settled(call)?;
+        }
+        let held = context.bring(*id, held, Some(name), call).await?;
+        Ok(StepResponse::new(held))
     }
 
     /// The input says what the CMS held before, so that is all it takes, also where the outcome is unknown.
@@ -143,41 +173,167 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         _: Option<&()>,
         call: &Call,
     ) -> Result<(), StepError> {
-        let (id, from, to) = (change.id, change.to.as_deref(), change.from.as_deref());
-        context.bring(id, (from, to), &call.idempotency_key).await
+        let CmsChange { id, from, .. } = change;
+        let Some(Held { name, .. }) = from else {
+            return context.bring(*id, None, None, call).await.map(drop);
+        };
+        let held = context.held(*id, call).await?;
+        if name_of(held.as_ref()) == Some(name) {
+            return Ok(());
+        }
+        settled(call)?;
+        context.bring(*id, held, Some(name), call).await.map(drop)
     }
 }
 
 impl<C: Cms> SyncContext<C> {
-    async fn call<T>(
-        &self,
-        brand: &str,
-        request: impl Future<Output = Result<T, cms::CmsError>>,
-    ) -> Result<T, StepError> {
-        self.target.call(brand, self.probe.as_ref(), request).await
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the brand in the CMS from one name to another. A deletion always asks the CMS, whatever it is known to hold.
+    /// What the CMS holds of the brand. It is asked only where that is not known: a write that got no call within the rate is
+    /// tried again without another read, which would take its call each time.
+    async fn held(&self, id: BrandId, call: &Call) -> Result<Option<Held>, CallError> {
+        let known = self.known().clone();
+        match known {
+            Some(Known(held)) => Ok(held),
+            None => self.read(id, call).await,
+        }
+    }
+
+    /// Asks the CMS. While an earlier call may still act, the answer may soon be wrong.
+    async fn read(&self, id: BrandId, call: &Call) -> Result<Option<Held>, CallError> {
+        let id = id.to_string();
+        let read = self.target.cms().get_brand(&id);
+        let held = self.call(Purpose::Read(&id), read).await?.map(held);
+        let is_settled = call.unsettled_until.is_none();
+        *self.known() = is_settled.then(|| Known(held.clone()));
+        Ok(held)
+    }
+
+    async fn call<T>(
+        &self,
+        purpose: Purpose<'_>,
+        request: impl Future<Output = Result<T, CmsError>>,
+    ) -> Result<T, CallError> {
+        self.target
+            .call(purpose, self.probe.as_ref(), request)
+            .await
+    }
+
+    /// Changes the brand in the CMS from what it is supposed to hold to that name, or deletes it.
     async fn bring(
         &self,
         id: BrandId,
-        (from, to): (Option<&str>, Option<&str>),
+        supposed: Option<Held>,
+        to: Option<&str>,
+        call: &Call,
+    ) -> Result<Option<Held>, StepError> {
+        let refusal = match self.write(id, supposed.as_ref(), to, call).await {
+            Ok(entry) => {
+                return Ok(entry.map(held).zip(to).map(|(held, name)| Held {
+                    // A CMS may spell a name in another way. What was written is what the next version is compared with.
+                    name: name.to_owned(),
+                    ..held
+                }));
+            }
+            Err(CallError::Failed(error @ CmsError::Conflict { .. })) => error,
+            Err(CallError::Failed(error @ CmsError::Forbidden { .. })) if self.is_final(call) => {
+                error
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // What a conflict means shows in what the CMS holds.
+        let found = self.read(id, call).await?;
+        if name_of(found.as_ref()) == to {
+            return Ok(found);
+        }
+        if to.is_some() && found != supposed {
+            let message = "the CMS holds another state than was known";
+            return Err(StepError::transient(message).with_source(refusal));
+        }
+        // It may refuse a request because it is still at work on an earlier one with the same key.
+        settled(call)?;
+        Err(StepError::permanent(WHAT).with_source(refusal))
+    }
+
+    /// Sends the request. After it nothing is known, unless it has not come through to the CMS.
+    async fn write(
+        &self,
+        id: BrandId,
+        supposed: Option<&Held>,
+        to: Option<&str>,
+        call: &Call,
+    ) -> Result<Option<CmsEntry>, CallError> {
+        let known = self.known().take();
+        let answer = self.send(id, supposed, to, &call.idempotency_key).await;
+        if answer.as_ref().is_err_and(|error| !error.may_have_acted()) {
+            *self.known() = known;
+        }
+        answer
+    }
+
+    async fn send(
+        &self,
+        id: BrandId,
+        supposed: Option<&Held>,
+        to: Option<&str>,
         key: &str,
-    ) -> Result<(), StepError> {
+    ) -> Result<Option<CmsEntry>, CallError> {
         let (id, cms) = (id.to_string(), self.target.cms());
+        let purpose = Purpose::Write(&id);
         let Some(name) = to else {
-            return self.call(&id, cms.delete_brand(&id, key)).await;
+            let key = format!("{key}/delete");
+            let delete = cms.delete_brand(&id, &key);
+            return self.call(purpose, delete).await.map(|()| None);
         };
         let brand = CmsBrand {
             id: id.clone(),
             name: name.to_owned(),
         };
-        if from.is_none() {
-            self.call(&id, cms.create_brand(&brand, key)).await
+        let entry = if let Some(held) = supposed {
+            let entry = EntryRef {
+                id: held.entry.clone(),
+                revision: held.revision.clone(),
+            };
+            // The same change of another revision is another request.
+            let revision = entry.revision.as_deref().unwrap_or_default();
+            let key = format!("{key}/update/{revision}");
+            let update = cms.update_brand(&brand, &entry, &key);
+            self.call(purpose, update).await
         } else {
-            self.call(&id, cms.update_brand(&brand, key)).await
-        }
+            let key = format!("{key}/create");
+            self.call(purpose, cms.create_brand(&brand, &key)).await
+        };
+        entry.map(Some)
     }
+
+    /// Whether a 403 is about this brand. For an hour it may be about all of them, since the permissions of the key are wrong;
+    /// while the circuit is open, it is.
+    fn is_final(&self, call: &Call) -> bool {
+        self.probe.is_none() && call.run_since.until(call.now) >= FORBIDDEN_FOR
+    }
+}
+
+/// Waits until no earlier call can take effect any more, before another request is made.
+fn settled(call: &Call) -> Result<(), StepError> {
+    let Some(until) = call.unsettled_until else {
+        return Ok(());
+    };
+    let wait = call.now.until(until);
+    Err(StepError::transient("an earlier call may still take effect").with_retry_after(wait))
+}
+
+fn held(CmsEntry { brand, entry }: CmsEntry) -> Held {
+    Held {
+        name: brand.name,
+        entry: entry.id,
+        revision: entry.revision,
+    }
+}
+
+fn name_of(held: Option<&Held>) -> Option<&str> {
+    held.map(|held| held.name.as_str())
 }
 
 /// What the CMS holds once a run has ended: what its step brought it to, or back to.
@@ -185,14 +341,16 @@ impl<C: Cms> SyncContext<C> {
 pub(crate) struct CmsProjection;
 
 impl Projection for CmsProjection {
-    fn holds(&self, run: &Run, held: Option<String>) -> Option<String> {
-        let step = run.steps.first();
-        let change: Option<CmsChange> = step.and_then(|step| Json::parse(&step.input).ok());
-        match change {
-            Some(change) if run.state == workflow::RunState::Done => change.to,
-            Some(change) => change.from,
-            // It was refused before it did anything.
-            None => held,
+    fn holds(&self, run: &Run, before: Option<Held>) -> Option<Held> {
+        // Without a step it was refused before it did anything.
+        let Some(step) = run.steps.first() else {
+            return before;
+        };
+        if run.state == RunState::Done {
+            return step.output.as_ref().and_then(|held| held.parse().ok()?);
         }
+        let change: Option<CmsChange> = step.input.parse().ok();
+        // The undo may have made another entry, or another revision of it.
+        change.and_then(|change| change.from.map(|held| Held::named(held.name)))
     }
 }

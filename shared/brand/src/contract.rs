@@ -12,9 +12,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Brand, BrandId, BrandName, BrandReader, BrandRow, BrandWriter, Changed, Created, DueRow, Lease,
-    Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule, SubscriberState, SyncStore, SyncWrite,
-    SyncWritten, TakeUp, TakenUp, Timestamp, WriteScope, take_up,
+    Brand, BrandId, BrandName, BrandReader, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
+    Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule, SubscriberState, SyncStore,
+    SyncWrite, SyncWritten, TakeUp, TakenUp, Timestamp, WriteScope, take_up,
 };
 
 const SUBSCRIBERS: &[&str] = &["one", "other"];
@@ -45,7 +45,11 @@ fn lease(token: &str, sequence: u64) -> Lease {
 fn write(row: &BrandRow, lease: Lease, scope: WriteScope) -> SyncWrite {
     let state = SubscriberState {
         reached: row.brand.version,
-        holds: Some("Acme".to_owned()),
+        holds: Some(Held {
+            name: "Acme".to_owned(),
+            entry: Some("entry-1".to_owned()),
+            revision: Some("7".to_owned()),
+        }),
         in_doubt: true,
         mark: Some(Mark::new(
             MarkKind::Paused,

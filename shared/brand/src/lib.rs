@@ -44,7 +44,7 @@ pub use reader::{
 pub use sqs::SqsBrandEvents;
 pub use store::{BrandWriter, Changed, Created, StoreError};
 pub use sync::{
-    BrandRow, DueRow, Lease, Mark, MarkKind, Outbox, RunRecord, Schedule, SubscriberState,
+    BrandRow, DueRow, Held, Lease, Mark, MarkKind, Outbox, RunRecord, Schedule, SubscriberState,
     SyncStore, SyncWrite, SyncWritten, TakeUp, TakenUp, WriteScope, take_up,
 };
 pub use timestamp::Timestamp;

@@ -104,9 +104,9 @@ pub struct SubscriberState {
     /// The version that its target has reached; 0 where it has reached none.
     #[serde(default)]
     pub reached: u32,
-    /// What its target is known to hold of the brand, as the subscriber writes it; none where it holds nothing.
+    /// What its target is known to hold of the brand; none where it holds nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub holds: Option<String>,
+    pub holds: Option<Held>,
     /// Whether `holds` may be wrong, so that the target is read before the next run acts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
@@ -116,6 +116,31 @@ pub struct SubscriberState {
     /// Its current run; none while it has nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunRecord>,
+}
+
+/// What a target holds of a brand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The brand's name there.
+    pub name: String,
+    /// The target's own id of its entry; none where that is the brand's id, or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The entry's revision; none where the target has none, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+impl Held {
+    /// An entry with that name, of which nothing else is known.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            entry: None,
+            revision: None,
+        }
+    }
 }
 
 /// A run that is not over.

@@ -11,6 +11,9 @@ const WINDOW: Duration = Duration::from_mins(1);
 const PROBE_LEASE: Duration = Duration::from_mins(1);
 /// How early a probe may begin: the sweep runs once a minute, but not to the millisecond.
 const SLACK: Duration = Duration::from_secs(5);
+/// The longest wait for a probe that a service may ask for with `Retry-After`. A wild value must not keep it from being called for
+/// years.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// How many bytes of a cause or reason are kept.
 const TEXT: usize = 200;
 
@@ -82,8 +85,13 @@ pub enum OpenedBy {
 /// The probes of a circuit that failures have opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probing {
-    /// When the next probe may begin.
+    /// When the next probe may begin: as [`CircuitConfig`] says, and not before the service's `Retry-After`, of which at most 24
+    /// hours count.
     pub probe_at: Timestamp,
+    /// The wait for it, in milliseconds. A moment that is further ahead was written by a wrong clock. An older item does not say
+    /// the wait, which is at most [`CircuitConfig::probe_max`] then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_millis: Option<u64>,
     /// How many probes have failed.
     pub failed_probes: u32,
     /// The probe that is under way.
@@ -141,12 +149,25 @@ pub enum ClosedBy {
     Operator,
 }
 
-/// A call that failed.
-pub(crate) struct Failure<'a> {
-    /// What the call was for; `None` where a call for anything would have failed, which opens the circuit at once.
-    pub(crate) key: Option<&'a str>,
-    pub(crate) cause: &'a str,
-    pub(crate) probe: Option<&'a ProbeToken>,
+/// A call that failed and may succeed later.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// What the call was for; `None` where a call for anything would have failed, since the service refused our credentials. That
+    /// opens the circuit at once.
+    pub key: Option<&'a str>,
+    /// Why it failed.
+    pub cause: &'a str,
+    /// For how long the service asked not to be called. Where the failure opens the circuit or is a probe's, the next probe waits
+    /// for that, up to 24 hours.
+    pub retry_after: Option<Duration>,
+    /// The token of the probe that made the call, if a probe made it.
+    pub probe: Option<&'a ProbeToken>,
+}
+
+impl Failure<'_> {
+    fn asked_for(&self) -> Duration {
+        self.retry_after.unwrap_or_default().min(LONGEST_WAIT)
+    }
 }
 
 /// What a report or a command changed.
@@ -207,7 +228,7 @@ impl Circuit {
         config: &CircuitConfig,
     ) -> Option<Change> {
         if let Some(opening) = &mut self.open {
-            return opening.fail_probe(failure, config);
+            return opening.fail_probe(failure, now, config);
         }
         if let Some(key) = failure.key {
             self.failing.retain(|_, at| counts(*at, now));
@@ -219,8 +240,10 @@ impl Circuit {
                 return Some(Change::Counted);
             }
         }
+        let wait = config.wait(0).max(failure.asked_for());
         let by = OpenedBy::System(Probing {
-            probe_at: now.plus(config.wait(0)),
+            probe_at: now.plus(wait),
+            wait_millis: Some(millis(wait)),
             failed_probes: 0,
             lease: None,
         });
@@ -261,7 +284,7 @@ impl Circuit {
         };
         let leased_until = probing.lease.as_ref().map(|lease| lease.until);
         let is_leased = leased_until.is_some_and(|until| is_ahead(until, PROBE_LEASE, now));
-        if is_leased || is_ahead(probing.probe_at, config.probe_max, now) {
+        if is_leased || is_ahead(probing.probe_at, probing.wait(config), now) {
             return None;
         }
         probing.lease = Some(ProbeLease {
@@ -319,7 +342,12 @@ impl Opening {
     /// first:   begin, token a ──► call … lease over ────────────────► fails: the token is b, nothing is changed
     /// second:                                   └──► begin, token b ──► call ──► succeeds: closed
     /// ```
-    fn fail_probe(&mut self, failure: &Failure<'_>, config: &CircuitConfig) -> Option<Change> {
+    fn fail_probe(
+        &mut self,
+        failure: &Failure<'_>,
+        now: Timestamp,
+        config: &CircuitConfig,
+    ) -> Option<Change> {
         let OpenedBy::System(probing) = &mut self.by else {
             return None;
         };
@@ -328,10 +356,24 @@ impl Opening {
         probing.failed_probes = probing.failed_probes.saturating_add(1);
         // From when the probe began: one that waited for its time-out would miss the sweep's minute, and the next one.
         let begun_at = lease.until.minus(PROBE_LEASE);
-        probing.probe_at = begun_at.plus(config.wait(probing.failed_probes));
+        let (wait, asked_for) = (config.wait(probing.failed_probes), failure.asked_for());
+        probing.probe_at = begun_at.plus(wait).max(now.plus(asked_for));
+        probing.wait_millis = Some(millis(wait.max(asked_for)));
         self.cause = cut(failure.cause);
         Some(Change::ProbeFailed)
     }
+}
+
+impl Probing {
+    /// The longest time for which `probe_at` can be ahead.
+    fn wait(&self, config: &CircuitConfig) -> Duration {
+        self.wait_millis
+            .map_or(config.probe_max, Duration::from_millis)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether a failure is at most a minute old. A wrong clock wrote one that lies further in the future.

@@ -140,9 +140,10 @@ fn revision(revision: &str) -> Circuit {
 /// One of each kind, with everything that it can have.
 fn circuits() -> Vec<Circuit> {
     let at = Timestamp::from_millis(1_795_427_107_966);
-    let probing = |lease| {
+    let probing = |wait_millis, lease| {
         OpenedBy::System(Probing {
             probe_at: at,
+            wait_millis,
             failed_probes: 3,
             lease,
         })
@@ -174,8 +175,8 @@ fn circuits() -> Vec<Circuit> {
             failing,
             ..Circuit::default()
         },
-        opened(probing(None)),
-        opened(probing(Some(lease))),
+        opened(probing(None, None)),
+        opened(probing(Some(86_400_000), Some(lease))),
         opened(OpenedBy::Operator),
         closed(ClosedBy::Probe, None),
         closed(ClosedBy::Operator, Some("it is back")),

@@ -9,9 +9,8 @@ use tracing::warn;
 use workflow::Timestamp;
 
 use crate::{
-    Change, Circuit, CircuitBreaker, CircuitError, ProbeToken,
+    Change, Circuit, CircuitBreaker, CircuitError, Failure, ProbeToken,
     breaker::{Seen, is_recent},
-    circuit::Failure,
 };
 
 /// What a process asks before each call of the service, and reports to after it. It never fails: where the store is not available, it
@@ -108,27 +107,11 @@ impl CircuitGate {
         self.known().permit(now, probe)
     }
 
-    /// Report each attempt at a call for that key that failed and may succeed later, as soon as it has failed.
-    pub async fn failed(
-        &self,
-        key: &str,
-        now: Timestamp,
-        cause: &str,
-        probe: Option<&ProbeToken>,
-    ) -> Option<Change> {
-        let key = Some(key);
-        self.fail(&Failure { key, cause, probe }, now).await
-    }
-
-    /// Report that the service refused our credentials: the circuit opens at once.
-    pub async fn unauthorized(
-        &self,
-        now: Timestamp,
-        cause: &str,
-        probe: Option<&ProbeToken>,
-    ) -> Option<Change> {
-        let key = None;
-        self.fail(&Failure { key, cause, probe }, now).await
+    /// Report each attempt at a call that failed and may succeed later, as soon as it has failed.
+    pub async fn failed(&self, failure: Failure<'_>, now: Timestamp) -> Option<Change> {
+        let config = self.breaker.config();
+        self.change(now, |circuit| circuit.fail(&failure, now, config))
+            .await
     }
 
     /// Report that the service answered. A refusal is an answer, too: it shows that the service is there. No request while this
@@ -138,12 +121,6 @@ impl CircuitGate {
             return None;
         }
         self.change(now, |circuit| circuit.succeed(probe, now))
-            .await
-    }
-
-    async fn fail(&self, failure: &Failure<'_>, now: Timestamp) -> Option<Change> {
-        let config = self.breaker.config();
-        self.change(now, |circuit| circuit.fail(failure, now, config))
             .await
     }
 

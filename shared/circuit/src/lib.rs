@@ -6,8 +6,9 @@
 //!
 //! A circuit is closed until five different keys (brands) have failed within a minute, with no success in between, or until the service
 //! has refused our credentials. While it is open, only a probe calls the service: one at a time, after 1, 2, 4 … minutes, under a
-//! lease with a random token. The holder of the current token closes the circuit, or lengthens the wait. A circuit that an operator
-//! opened has no probes, and only an operator closes it.
+//! lease with a random token. Where the failure came with a `Retry-After`, the next probe is not before it; at most 24 hours of it
+//! count. The holder of the current token closes the circuit, or lengthens the wait. A circuit that an operator opened has no
+//! probes, and only an operator closes it.
 //!
 //! While the service answers, the item is neither read nor written, and need not exist. So a process learns that the circuit is open
 //! only after a failure of its own. Where the store is not available, the gate allows calls.
@@ -23,8 +24,8 @@ mod store;
 
 pub use breaker::CircuitBreaker;
 pub use circuit::{
-    Change, Circuit, CircuitConfig, ClosedBy, Closing, OpenedBy, Opening, ProbeLease, ProbeToken,
-    Probing,
+    Change, Circuit, CircuitConfig, ClosedBy, Closing, Failure, OpenedBy, Opening, ProbeLease,
+    ProbeToken, Probing,
 };
 pub use dynamodb::DynamoDbCircuitStore;
 pub use gate::{CircuitGate, Permit};

@@ -8,8 +8,8 @@ use std::{
 };
 
 use circuit::{
-    Change, CircuitBreaker, CircuitConfig, CircuitGate, ClosedBy, DynamoDbCircuitStore, Permit,
-    conformance,
+    Change, CircuitBreaker, CircuitConfig, CircuitGate, ClosedBy, DynamoDbCircuitStore, Failure,
+    Permit, conformance,
 };
 use config::Env;
 use workflow::Timestamp;
@@ -49,7 +49,13 @@ async fn failures_open_a_circuit_and_its_probe_closes_it() {
     for number in 0..5 {
         let gate = if number % 2 == 0 { &one } else { &other };
         let brand = format!("brand-{number}");
-        changes.push(gate.failed(&brand, now, "503", None).await);
+        let failure = Failure {
+            key: Some(&brand),
+            cause: "503",
+            retry_after: None,
+            probe: None,
+        };
+        changes.push(gate.failed(failure, now).await);
     }
     assert_eq!(changes.last(), Some(&Some(Change::Opened)));
     assert!(matches!(one.permit(now, None).await, Permit::Open { .. }));

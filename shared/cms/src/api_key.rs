@@ -38,9 +38,9 @@ impl FromStr for ApiKey {
 }
 
 impl ApiKey {
-    /// The value of the `Authorization` header.
-    pub(crate) fn bearer(&self) -> String {
-        format!("Bearer {}", self.0)
+    /// The key itself, for the header that carries it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
     }
 
     /// `text` with the key masked wherever it occurs: a CMS may quote a bad key in its answer.
@@ -52,7 +52,7 @@ impl ApiKey {
     /// much of a guess was right.
     #[cfg(feature = "server")]
     pub(crate) fn authorizes(&self, header: &[u8]) -> bool {
-        let bearer = self.bearer();
+        let bearer = format!("Bearer {}", self.0);
         bearer.len() == header.len()
             && bearer
                 .bytes()

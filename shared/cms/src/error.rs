@@ -6,9 +6,7 @@ use std::time::Duration;
 /// The cause underneath a [`CmsError`], of whichever client met it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A failed call to the CMS.
-///
-/// The variant tells transient from permanent; nobody has to read the text. No message holds a secret.
+/// A failed call to the CMS. The variant decides; the text is for people. No message holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum CmsError {
     /// There was no connection, or it broke before the answer came. Transient; the outcome is unknown.
@@ -30,8 +28,18 @@ pub enum CmsError {
     Unavailable {
         /// The HTTP status.
         status: u16,
-        /// How long to wait before the next try, when the CMS said so. As the CMS said it: not capped.
+        /// How long to wait before the next try, where the CMS said so. Not capped.
         retry_after: Option<Duration>,
+    },
+
+    /// The answer is not one of this CMS: a maintenance page, a redirect, a route that is not there. Transient: what
+    /// answers is not the CMS, or not where it should be, and nothing about the brand is wrong. The outcome is unknown.
+    #[error("the cms's answer (status {status}) is not understood: {message}")]
+    Unclear {
+        /// The HTTP status. A redirect is not followed, so that no other server gets the API key.
+        status: u16,
+        /// The beginning of the answer, in one line.
+        message: String,
     },
 
     /// The CMS does not take our API key (401). Transient: an operator changes the key, and nothing about the brand is wrong.
@@ -41,10 +49,27 @@ pub enum CmsError {
         message: String,
     },
 
+    /// The API key does not permit this (403). Transient for a while: the key's permissions may be wrong for all brands, or
+    /// the CMS may refuse this one.
+    #[error("the cms forbids this (status 403): {message}")]
+    Forbidden {
+        /// The reason that the CMS gave, shortened, in one line.
+        message: String,
+    },
+
+    /// The CMS holds another state than the request supposes: 409, 412, or 404 for an update. Ask it what it holds.
+    #[error("the cms holds another state (status {status}): {message}")]
+    Conflict {
+        /// The HTTP status.
+        status: u16,
+        /// The reason that the CMS gave, shortened, in one line.
+        message: String,
+    },
+
     /// The CMS will not do this, however often it is asked. Permanent.
     #[error("the cms refused (status {status}): {message}")]
     Refused {
-        /// The HTTP status. A redirect is among them: it is not followed, so nobody else gets the API key.
+        /// The HTTP status. 200 where the answer says in its body that the request failed.
         status: u16,
         /// The reason that the CMS gave, shortened, in one line.
         message: String,
@@ -63,8 +88,10 @@ impl CmsError {
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Unavailable { .. }
-            | Self::Unauthorized { .. } => true,
-            Self::Refused { .. } | Self::Unsendable(_) => false,
+            | Self::Unclear { .. }
+            | Self::Unauthorized { .. }
+            | Self::Forbidden { .. } => true,
+            Self::Conflict { .. } | Self::Refused { .. } | Self::Unsendable(_) => false,
         }
     }
 

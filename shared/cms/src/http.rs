@@ -1,4 +1,4 @@
-//! The client of a CMS that speaks HTTP.
+//! Requests to a CMS over HTTP, and what their answers mean. What the adapters share.
 
 mod answer;
 mod transport;
@@ -8,190 +8,124 @@ use std::time::Duration;
 use aws_smithy_runtime_api::client::http::HttpConnector as _;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
 
-use self::answer::Answer;
+pub(crate) use self::answer::{Answer, Operation};
 pub use self::transport::Transport;
-use crate::request_log::{self, RequestData};
-use crate::{ApiKey, BaseUrl, Cms, CmsBrand, CmsError};
+use crate::request_log;
+use crate::{ApiKey, BaseUrl, Cms, CmsBrand, CmsEntry, CmsError};
 
-/// Bears the idempotency key: [draft-ietf-httpapi-idempotency-key-header](https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// How long one request may take, from the connection to the end of the answer, unless something else is configured.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(5);
 
-const AUTHORIZATION: &str = "authorization";
-const NO_KEY: CmsError = CmsError::Unsendable("the idempotency key makes no header");
-
-/// What an [`HttpCms`] has to know.
-#[derive(Debug, Clone)]
-pub struct HttpCmsConfig {
-    /// Where the CMS is. Brands are at `{base_url}/brands`.
-    pub base_url: BaseUrl,
-    /// Sent as `Authorization: Bearer …`.
-    pub api_key: ApiKey,
-    /// How long one request may take, from the connection to the end of the answer.
-    pub timeout: Duration,
+/// A request to a CMS.
+pub(crate) struct Request<'a> {
+    pub(crate) operation: Operation,
+    pub(crate) method: &'static str,
+    /// The segments of the path below the base URL.
+    pub(crate) path: &'a [&'a str],
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    pub(crate) headers: &'a [(&'static str, &'a str)],
+    pub(crate) body: Option<Value>,
 }
 
-/// Why there is no HTTP client.
-#[derive(Debug, thiserror::Error)]
-pub enum HttpCmsError {
-    /// The API key makes no header.
-    #[error("the api key of the cms makes no HTTP header")]
-    ApiKey,
-}
-
-/// A CMS over HTTP. Clones share its connections, which are kept between requests: build one at start, and keep it.
+/// Sends requests to one CMS. Clones share its connections, which are kept between requests.
 ///
-/// It sends each request once. Who may wait how long for another try is for the caller to say. It goes to nobody but the
-/// CMS: no redirect is followed, and no proxy is asked. Its HTTP is the AWS SDK's, which a function has anyway.
+/// Each request is sent once: how often another try may be made is up to the caller. No redirect is followed and no proxy is
+/// used, so that the API key reaches the CMS alone. The HTTP client is the AWS SDK's, which a function has anyway.
 #[derive(Debug, Clone)]
-pub struct HttpCms {
+pub(crate) struct Client {
     transport: Transport,
     base_url: BaseUrl,
+    /// The `Authorization` header's value, before the key.
+    scheme: String,
     api_key: ApiKey,
     timeout: Duration,
 }
 
-impl HttpCms {
-    /// A client of the CMS that `config` describes. Does not connect yet.
-    pub fn new(config: HttpCmsConfig) -> Result<Self, HttpCmsError> {
-        Self::over(Transport::to(&config.base_url), config)
-    }
-
-    /// The same over a transport that is there already.
-    pub fn over(transport: Transport, config: HttpCmsConfig) -> Result<Self, HttpCmsError> {
-        let HttpCmsConfig {
-            base_url,
-            api_key,
-            timeout,
-        } = config;
-        let mut request = HttpRequest::empty();
-        let headers = request.headers_mut();
-        let made = headers.try_insert(AUTHORIZATION, api_key.bearer());
-        made.map_err(|_| HttpCmsError::ApiKey)?;
-        Ok(Self {
+impl Client {
+    /// A client that presents the key as `Authorization: {scheme}{key}`. Does not connect yet.
+    pub(crate) fn new(
+        transport: Transport,
+        base_url: BaseUrl,
+        scheme: impl Into<String>,
+        api_key: ApiKey,
+        timeout: Duration,
+    ) -> Self {
+        Self {
             transport,
             base_url,
+            scheme: scheme.into(),
             api_key,
             timeout,
-        })
+        }
     }
 
-    /// Sends a request about what `path` names. `settled` is the status that says: it is so already; none where no failure
-    /// does.
-    async fn send(
-        &self,
-        method: &str,
-        path: &[&str],
-        brand: Option<&CmsBrand>,
-        idempotency_key: Option<&str>,
-        settled: Option<u16>,
-    ) -> Result<Answer, CmsError> {
-        let request = self.request(method, path, brand, idempotency_key)?;
+    /// Sends a request and judges its answer by the table in this crate's README.
+    pub(crate) async fn send(&self, request: Request<'_>) -> Result<Answer, CmsError> {
+        let http = self.http_request(&request)?;
+        request_log::sending(request.method, request.path);
+        if let Some(body) = &request.body {
+            tracing::debug!("{}", request_log::RequestData(body));
+        }
         let answered = tokio::time::timeout(self.timeout, async {
-            let response = self.transport.0.call(request).await.map_err(answer::none)?;
-            answer::read(response, settled, &self.api_key).await
+            let response = self.transport.0.call(http).await.map_err(answer::none)?;
+            Answer::read(response, &self.api_key).await
         });
         match answered.await {
-            Ok(result) => result,
+            Ok(answer) => answer?.judge(request.operation),
             Err(elapsed) => Err(CmsError::TimedOut {
                 source: elapsed.into(),
             }),
         }
     }
 
-    fn request(
-        &self,
-        method: &str,
-        path: &[&str],
-        brand: Option<&CmsBrand>,
-        idempotency_key: Option<&str>,
-    ) -> Result<HttpRequest, CmsError> {
-        let mut request = HttpRequest::empty();
-        let made = request.set_method(method);
+    fn http_request(&self, request: &Request<'_>) -> Result<HttpRequest, CmsError> {
+        // Each of them would name the collection, or what is above it.
+        if request
+            .path
+            .iter()
+            .any(|name| ["", ".", ".."].contains(name))
+        {
+            return Err(CmsError::Unsendable("an id makes no path"));
+        }
+        let mut http = HttpRequest::empty();
+        let made = http.set_method(request.method);
         made.map_err(|_| CmsError::Unsendable("its method is not valid"))?;
-        let made = request.set_uri(self.base_url.join(path).as_str());
+        let mut url = self.base_url.join(request.path);
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(request.query);
+        }
+        let made = http.set_uri(url.as_str());
         made.map_err(|_| CmsError::Unsendable("its URL is not valid"))?;
-        let headers = request.headers_mut();
-        let made = headers.try_insert(AUTHORIZATION, self.api_key.bearer());
+        let headers = http.headers_mut();
+        let authorization = format!("{}{}", self.scheme, self.api_key.expose());
+        let made = headers.try_insert("authorization", authorization);
         made.map_err(|_| CmsError::Unsendable("the api key makes no header"))?;
-        if let Some(key) = idempotency_key {
-            if key.is_empty() {
-                return Err(NO_KEY);
+        headers.insert("accept", "application/json");
+        for (name, value) in request.headers {
+            if value.is_empty() {
+                return Err(CmsError::Unsendable("a header's value is empty"));
             }
-            let made = headers.try_insert(IDEMPOTENCY_KEY, key.to_owned());
-            made.map_err(|_| NO_KEY)?;
+            let made = headers.try_insert(*name, (*value).to_owned());
+            made.map_err(|_| CmsError::Unsendable("a value makes no header"))?;
         }
-        if let Some(brand) = brand {
+        if let Some(body) = &request.body {
             headers.insert("content-type", "application/json");
-            let body = serde_json::to_vec(brand);
-            let body = body.map_err(|_| CmsError::Unsendable("the brand makes no JSON"))?;
-            *request.body_mut() = SdkBody::from(body);
+            *http.body_mut() = SdkBody::from(body.to_string());
         }
-        Ok(request)
+        Ok(http)
     }
 }
 
-impl Cms for HttpCms {
-    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
-        let id = path_segment(id)?;
-        request_log::sending("GET", format_args!("/brands/{id}"));
-        let answer = self
-            .send("GET", &["brands", id], None, None, Some(404))
-            .await?;
-        if answer.status == 404 {
-            return Ok(None);
-        }
-        answer.brand().map(Some)
-    }
-
-    async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
-        request_log::sending("POST", format_args!("/brands"));
-        tracing::debug!("{}", RequestData(brand));
-        self.send(
-            "POST",
-            &["brands"],
-            Some(brand),
-            Some(idempotency_key),
-            Some(409),
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
-        let id = path_segment(&brand.id)?;
-        request_log::sending("PUT", format_args!("/brands/{id}"));
-        tracing::debug!("{}", RequestData(brand));
-        self.send(
-            "PUT",
-            &["brands", id],
-            Some(brand),
-            Some(idempotency_key),
-            None,
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
-        let id = path_segment(id)?;
-        request_log::sending("DELETE", format_args!("/brands/{id}"));
-        self.send(
-            "DELETE",
-            &["brands", id],
-            None,
-            Some(idempotency_key),
-            Some(404),
-        )
-        .await?;
-        Ok(())
-    }
-}
-
-/// An id that names a brand in a URL. Some name the list of brands there, or what is above it.
-fn path_segment(id: &str) -> Result<&str, CmsError> {
-    match id {
-        "" | "." | ".." => Err(CmsError::Unsendable("the brand's id makes no path")),
-        id => Ok(id),
+/// Asks the CMS what it holds, since its answer to a write does not show the entry: `{}`, nothing, a maintenance page.
+pub(crate) async fn confirm<C: Cms + ?Sized>(
+    cms: &C,
+    brand: &CmsBrand,
+    answer: &Answer,
+) -> Result<CmsEntry, CmsError> {
+    match cms.get_brand(&brand.id).await? {
+        Some(entry) if entry.brand == *brand => Ok(entry),
+        _ => Err(answer.unclear()),
     }
 }

@@ -1,58 +1,112 @@
 //! The port: what the system asks of a CMS, whichever it is.
 
-use std::future::Future;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::CmsError;
 
-/// A brand as the CMS is told of it. It is not the system's own brand: the CMS gets these fields and no others.
+/// A brand as it is sent to a CMS: these fields and no others, so that what editors add to an entry stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CmsBrand {
-    /// The brand's id in this system, which is its id in the CMS too: no mapping has to be kept.
+    /// The brand's id in this system. An entry of the CMS bears it, and is recognised by it.
     pub id: String,
     /// The name that the CMS shows.
     pub name: String,
 }
 
+/// An entry of the CMS that bears a brand's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CmsEntry {
+    /// The brand, as the CMS holds it.
+    pub brand: CmsBrand,
+    /// How the CMS itself names the entry.
+    pub entry: EntryRef,
+}
+
+/// How a CMS itself names an entry, and which state of it is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRef {
+    /// The CMS's own id of the entry; none where that is the brand's id, or is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The entry's revision; none where the CMS has none, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+}
+
+/// A page of the entries that bear a brand's id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CmsPage {
+    /// The entries, in the order of the brands' ids.
+    pub entries: Vec<CmsEntry>,
+    /// The cursor of the next page; none on the last one.
+    pub next: Option<String>,
+}
+
 /// A CMS that brands are synced to.
 ///
-/// All operations may be sent again after any failure, because
+/// An error says what the CMS has answered, not what it has done: after any of them the CMS may hold the brand or not. So ask
+/// it ([`get_brand`](Self::get_brand)) before anything is decided on an unclear answer. A success is one that names the
+/// entry with our id in it; an adapter asks the CMS itself where the answer does not.
 ///
-/// - creating a brand that is there already is success, and so is deleting one that is absent, and updating one that is
-///   absent creates it;
-/// - a call with an idempotency key that has succeeded before succeeds again and changes nothing. A key belongs to one
-///   operation with one argument; to mean something new, take a new key.
+/// A write that bears an idempotency key which the CMS has seen succeed may be answered without acting again. A key belongs to
+/// one operation with one argument. CMSes without keys ignore it.
 ///
-/// A failure tells whether trying again may help ([`CmsError::is_transient`]). It never tells that nothing was done: after
-/// any failure the CMS may hold the brand or not, and the caller who gives up a create has to delete.
-///
-/// An implementation may take as long as its CMS does. The caller bounds each call by its own deadline, by dropping the future.
+/// An implementation bounds each request by its own time-out; the caller bounds a call by dropping the future.
+#[async_trait]
 pub trait Cms: Send + Sync {
-    /// The brand with this id, as the CMS holds it; none where it holds none.
-    fn get_brand(
-        &self,
-        id: &str,
-    ) -> impl Future<Output = Result<Option<CmsBrand>, CmsError>> + Send;
+    /// The entry that bears this brand's id; none where there is none.
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError>;
 
-    /// Creates the brand in the CMS.
-    fn create_brand(
+    /// Creates an entry for the brand. Fails where there is one already.
+    async fn create_brand(
         &self,
         brand: &CmsBrand,
         idempotency_key: &str,
-    ) -> impl Future<Output = Result<(), CmsError>> + Send;
+    ) -> Result<CmsEntry, CmsError>;
 
-    /// Brings the brand in the CMS to this state, whatever it is there, or is not.
-    fn update_brand(
+    /// Changes the brand's entry. Where `entry` has a revision, only if that is the current one. Fails with
+    /// [`CmsError::Conflict`] where it is not, or where there is no such entry.
+    async fn update_brand(
         &self,
         brand: &CmsBrand,
+        entry: &EntryRef,
         idempotency_key: &str,
-    ) -> impl Future<Output = Result<(), CmsError>> + Send;
+    ) -> Result<CmsEntry, CmsError>;
 
-    /// Deletes the brand with this id from the CMS.
-    fn delete_brand(
+    /// Deletes the entry that bears this brand's id. Succeeds where there is none.
+    async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError>;
+
+    /// At most `limit` entries that bear a brand's id, behind the cursor.
+    async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError>;
+}
+
+#[async_trait]
+impl<C: Cms + ?Sized> Cms for Arc<C> {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
+        (**self).get_brand(id).await
+    }
+
+    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
+        (**self).create_brand(brand, key).await
+    }
+
+    async fn update_brand(
         &self,
-        id: &str,
-        idempotency_key: &str,
-    ) -> impl Future<Output = Result<(), CmsError>> + Send;
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        (**self).update_brand(brand, entry, key).await
+    }
+
+    async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
+        (**self).delete_brand(id, key).await
+    }
+
+    async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
+        (**self).list_brands(after, limit).await
+    }
 }

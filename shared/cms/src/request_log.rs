@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use crate::CmsBrand;
+use serde::Serialize;
 
 /// Says which request is about to be sent.
-pub(crate) fn sending(method: &str, path: fmt::Arguments<'_>) {
-    tracing::info!("Sending a {method} request to {path}.");
+pub(crate) fn sending(method: &str, path: &[&str]) {
+    tracing::info!("Sending a {method} request to /{}.", path.join("/"));
 }
 
-/// A brand as the guide prints it: JSON over several lines.
-pub(crate) struct RequestData<'a>(pub(crate) &'a CmsBrand);
+/// What is sent, as the guide prints it: JSON over several lines.
+pub(crate) struct RequestData<T>(pub(crate) T);
 
-impl fmt::Display for RequestData<'_> {
+impl<T: Serialize> fmt::Display for RequestData<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let json = serde_json::to_string_pretty(self.0).map_err(|_| fmt::Error)?;
+        let json = serde_json::to_string_pretty(&self.0).map_err(|_| fmt::Error)?;
         write!(f, "Request Data: {json}")
     }
 }

@@ -2,18 +2,18 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /brands` `{"id","name"}` | 201 `{"brand":{"id","name"}}`; 409 when the brand is there already |
-//! | `PUT /brands/{id}` `{"id","name"}` | 200 `{"brand":{"id","name"}}`; 201 when there was no such brand; 400 when the ids differ |
-//! | `DELETE /brands/{id}` | 204; 404 when there is no such brand |
-//! | `GET /brands` | 200 `{"brands":[{"id","name"}]}`, in the order of their ids |
-//! | `GET /brands/{id}` | 200 `{"brand":{"id","name"}}`; 404 |
-//! | `GET /stats` | 200 `{"calls":{"creates","updates","deletes"},"acts":{"<id>":{"name","creates","updates","deletes"}}}` |
-//! | `POST /faults` `[rule, …]` | 204, and from now on it fails so as well; 400 with the reason |
-//! | `PUT /faults` `[rule, …]` | 204, and from now on it fails so (the module `faults` has the rules); 400 with the reason |
+//! | `POST /brands` `{"id","name"}` | 201 `{"brand":{"id","name","revision"}}`; 409 where the brand is there already |
+//! | `PUT /brands/{id}` `{"id","name"}` | 200 `{"brand":{…}}`; 404 where it is absent; 412 where `If-Match` names another revision |
+//! | `DELETE /brands/{id}` | 204; 404 where it is absent |
+//! | `GET /brands?after=&limit=` | 200 `{"brands":[{…}],"next"}`, in the order of their ids |
+//! | `GET /brands/{id}` | 200 `{"brand":{…}}`; 404 |
+//! | `GET /stats` | 200 `{"calls":{"creates","updates","deletes","retrieves"},"acts":{"<id>":{"name","creates","updates","deletes"}}}` |
+//! | `POST /faults` `[rule, …]` | 204, and from now on these rules apply as well; 400 with the reason |
+//! | `PUT /faults` `[rule, …]` | 204, and from now on these rules apply instead; 400 with the reason |
 //!
-//! POST, PUT and DELETE of brands heed `Idempotency-Key`, and need `Authorization: Bearer <key>` when the server was given a key. What only
-//! looks, or sets the stub up, needs none: the server is for one's own machine. Errors are `{"message"}`. A transient
-//! fault is 503, a permanent one is 422, and a hanging one is no answer until the client gives up.
+//! `openapi.json` describes the first five. Writes heed `Idempotency-Key`, and need `Authorization: Bearer <key>` where the
+//! server has a key. A read needs none, but a wrong one is refused. Errors are `{"message"}`. The README of this crate has the
+//! fault rules.
 
 mod config;
 mod log_line;
@@ -31,10 +31,10 @@ use crate::{ApiKey, StubCms};
 pub use config::{ConfigProblems, ServerConfig};
 pub use log_line::log_plain_lines;
 
-/// How long requests under way may go on once the server is told to stop. A request that was told to hang would never end.
+/// How long requests under way may go on once the server has to stop. A request that hangs by a rule would never end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serves `stub` on `listener` until `stop` is done. With a key, whoever changes a brand has to present it.
+/// Serves `stub` on `listener` until `stop` is done. With a key, each change of a brand has to present it.
 pub async fn serve(
     listener: TcpListener,
     stub: StubCms,
@@ -45,7 +45,7 @@ pub async fn serve(
     let served = axum::serve(listener, routes::router(stub, api_key))
         .with_graceful_shutdown(async move {
             stop.await;
-            // Nobody listens only when the server has ended by itself.
+            // Fails only where the server has ended by itself.
             let _ = stopping.send(());
         })
         .into_future();

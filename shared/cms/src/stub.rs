@@ -1,24 +1,33 @@
-//! A CMS in memory, for tests and for running without a CMS. It can be told to fail, and it counts what it did.
+//! A CMS in memory, for tests and for running without a CMS. It fails by rules, and counts what it did.
 //!
 //! It logs each request as the client of Medusa's guide does, with the data at info: what it is given is no one's secret.
 
+mod faults;
 mod memory;
+mod reply;
 
 use std::future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::api_key::MASK;
-use crate::faults::FaultKind;
-use crate::request_log::{self, RequestData};
-use crate::{ApiKey, Cms, CmsBrand, CmsError, Faults};
+use async_trait::async_trait;
 
-pub use memory::{Acts, Calls, CreateOutcome, DeleteOutcome, Stats, UpdateOutcome};
-use memory::{Failure, Memory};
+use crate::api_key::MASK;
+use crate::http::{Answer, Operation, confirm};
+use crate::request_log::{self, RequestData};
+use crate::{ApiKey, Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef};
+
+pub use faults::{Faults, FaultsError};
+use memory::Memory;
+#[cfg(feature = "server")]
+pub(crate) use memory::no_such_brand;
+pub use memory::{Acts, Calls, Stats};
+pub(crate) use memory::{Change, Changed, Failure};
+pub(crate) use reply::{Reply, ReplyBody};
 
 /// A CMS in memory. Clones share the memory: keep one to ask what the CMS holds, and give the other away.
 ///
-/// It keeps to the contract of [`Cms`], and remembers under each idempotency key the first answer that was no failure. The
-/// same key gets that answer again **without acting again**, whatever has happened since: a late duplicate of a create
+/// It keeps to the protocol of `openapi.json`, and remembers under each idempotency key the first answer that was a success.
+/// The same key gets that answer again **without acting again**, whatever has happened since: a late duplicate of a create
 /// whose brand was compensated meanwhile must not bring the brand back.
 #[derive(Debug, Clone)]
 pub struct StubCms {
@@ -51,13 +60,14 @@ impl StubCms {
     /// The brands it holds, in the order of their ids.
     #[must_use]
     pub fn brands(&self) -> Vec<CmsBrand> {
-        self.memory().brands()
+        let memory = self.memory();
+        memory.entries(None).map(|entry| entry.brand).collect()
     }
 
     /// The brand with this id, if it holds it.
     #[must_use]
     pub fn brand(&self, id: &str) -> Option<CmsBrand> {
-        self.memory().brand(id)
+        self.memory().entry(id).map(|entry| entry.brand)
     }
 
     /// How many calls came, those that failed and those that changed nothing among them.
@@ -69,118 +79,134 @@ impl StubCms {
     /// How often a create of this brand really acted. One, if all went well, however often it was sent.
     #[must_use]
     pub fn creates(&self, id: &str) -> u64 {
-        self.memory().acts(id).creates
+        self.acts(id).creates
     }
 
     /// How often a delete of this brand really acted.
     #[must_use]
     pub fn deletes(&self, id: &str) -> u64 {
-        self.memory().acts(id).deletes
+        self.acts(id).deletes
+    }
+
+    fn acts(&self, id: &str) -> Acts {
+        self.stats().acts.remove(id).unwrap_or_default()
     }
 
     /// All that it counted.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.memory().stats()
+        self.memory().stats().clone()
     }
 
-    /// Creates the brand, and tells whether it was there already. Without a key, nothing is remembered.
-    pub async fn create(
-        &self,
-        brand: &CmsBrand,
-        idempotency_key: Option<&str>,
-    ) -> Result<CreateOutcome, CmsError> {
-        request_log::sending("POST", format_args!("/brands"));
-        tracing::info!("{}", RequestData(brand));
-        self.log_api_key();
-        let answer = self.memory().create(brand, idempotency_key);
-        settle(answer).await
+    /// An editor describes a brand, which is no concern of the system's. The entry's revision changes.
+    pub fn describe(&self, id: &str, description: &str) {
+        self.memory().describe(id, description);
     }
 
-    /// Brings the brand to this state, and tells whether it was there. Without a key, nothing is remembered.
-    pub async fn update(
-        &self,
-        brand: &CmsBrand,
-        idempotency_key: Option<&str>,
-    ) -> Result<UpdateOutcome, CmsError> {
-        request_log::sending("PUT", format_args!("/brands/{}", brand.id));
-        tracing::info!("{}", RequestData(brand));
-        self.log_api_key();
-        let answer = self.memory().update(brand, idempotency_key);
-        settle(answer).await
+    /// What an editor has written about a brand.
+    #[must_use]
+    pub fn description(&self, id: &str) -> Option<String> {
+        self.memory().description(id)
     }
 
-    /// Deletes the brand, and tells whether it was there. Without a key, nothing is remembered.
-    pub async fn delete(
-        &self,
-        id: &str,
-        idempotency_key: Option<&str>,
-    ) -> Result<DeleteOutcome, CmsError> {
-        request_log::sending("DELETE", format_args!("/brands/{id}"));
-        self.log_api_key();
-        let answer = self.memory().delete(id, idempotency_key);
-        settle(answer).await
+    /// A page of the entries behind that id.
+    pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> Result<CmsPage, Failure> {
+        self.memory().page(after, limit)
     }
 
-    /// The brand with this id, as a client reads it: counted, and failing as the rules say.
-    pub async fn retrieve(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
-        request_log::sending("GET", format_args!("/brands/{id}"));
-        let answer = self.memory().retrieve(id);
-        settle(answer).await
+    pub(crate) fn retrieve(&self, id: &str) -> Result<Option<CmsEntry>, Failure> {
+        request_log::sending("GET", &["brands", id]);
+        self.memory().retrieve(id)
     }
 
-    fn log_api_key(&self) {
+    /// Makes a change. Without a key, nothing is remembered.
+    pub(crate) fn change(&self, change: &Change, key: Option<&str>) -> Result<Changed, Failure> {
+        match change {
+            Change::Create(brand) => {
+                request_log::sending("POST", &["brands"]);
+                tracing::info!("{}", RequestData(brand));
+            }
+            Change::Update(brand, _) => {
+                request_log::sending("PUT", &["brands", &brand.id]);
+                tracing::info!("{}", RequestData(brand));
+            }
+            Change::Delete(id) => request_log::sending("DELETE", &["brands", id]),
+        }
         let shown = self.api_key.as_ref().map_or("none", |_| MASK);
         tracing::info!("API Key: {shown}");
+        self.memory().change(change, key)
     }
 
-    /// No call panics while it holds the lock, so a poisoned one has been poisoned by nobody's half-done work.
+    /// No call panics while it holds the lock, so a poisoned lock guards no half-done work.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+#[async_trait]
 impl Cms for StubCms {
-    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
-        self.retrieve(id).await
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
+        match self.retrieve(id) {
+            Ok(found) => Ok(found),
+            Err(failure) => match judged(failure, Operation::Read).await? {
+                answer if answer.is_absent() => Ok(None),
+                answer => Err(answer.unclear()),
+            },
+        }
     }
 
-    async fn create_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
-        self.create(brand, Some(idempotency_key)).await?;
-        Ok(())
+    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
+        let changed = self.change(&Change::Create(brand.clone()), Some(key));
+        self.written(changed, brand, Operation::Create).await
     }
 
-    async fn update_brand(&self, brand: &CmsBrand, idempotency_key: &str) -> Result<(), CmsError> {
-        self.update(brand, Some(idempotency_key)).await?;
-        Ok(())
+    async fn update_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        let change = Change::Update(brand.clone(), entry.revision.clone());
+        let changed = self.change(&change, Some(key));
+        self.written(changed, brand, Operation::Update).await
     }
 
-    async fn delete_brand(&self, id: &str, idempotency_key: &str) -> Result<(), CmsError> {
-        self.delete(id, Some(idempotency_key)).await?;
-        Ok(())
+    async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
+        match self.change(&Change::Delete(id.to_owned()), Some(key)) {
+            Ok(_) => Ok(()),
+            Err(failure) => judged(failure, Operation::Delete).await.map(drop),
+        }
+    }
+
+    async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
+        match self.page(after, limit.into()) {
+            Ok(page) => Ok(page),
+            Err(failure) => Err(judged(failure, Operation::Read).await?.unclear()),
+        }
     }
 }
 
-async fn settle<Outcome>(answer: Result<Outcome, Failure>) -> Result<Outcome, CmsError> {
-    let fault = match answer {
-        Ok(outcome) => return Ok(outcome),
-        Err(Failure::KeyReused) => {
-            return Err(CmsError::Refused {
-                status: 422,
-                message: "the idempotency key was used for another request".to_owned(),
-            });
+impl StubCms {
+    async fn written(
+        &self,
+        changed: Result<Changed, Failure>,
+        brand: &CmsBrand,
+        operation: Operation,
+    ) -> Result<CmsEntry, CmsError> {
+        match changed {
+            Ok(Changed::Entry(entry)) => Ok(entry),
+            Ok(Changed::Deleted | Changed::Absent(_)) => {
+                Err(CmsError::Unsendable("a deletion has no entry"))
+            }
+            Err(failure) => confirm(self, brand, &judged(failure, operation).await?).await,
         }
-        Err(Failure::Fault(fault)) => fault,
-    };
-    match fault.kind {
-        FaultKind::Transient => Err(CmsError::Unavailable {
-            status: 503,
-            retry_after: fault.retry_after,
-        }),
-        FaultKind::Permanent => Err(CmsError::Refused {
-            status: 422,
-            message: "the stub was told to refuse this".to_owned(),
-        }),
-        FaultKind::Hang => future::pending().await,
+    }
+}
+
+/// What a client behind HTTP would make of a failure: an error, or an answer that it has to look at.
+async fn judged(failure: Failure, operation: Operation) -> Result<Answer, CmsError> {
+    match failure {
+        Some(reply) => Answer::of(reply).judge(operation),
+        None => future::pending().await,
     }
 }

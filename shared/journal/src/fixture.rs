@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use brand::{Brand, BrandId, BrandName, BrandWriter, SyncStore, Timestamp};
+use brand::{Brand, BrandId, BrandName, BrandWriter, Held, SyncStore, Timestamp};
 use workflow::{Journal, Run, RunId, SystemEnvironment, conformance::Fixture};
 
 use crate::{Participant, Projection, Visit};
@@ -31,7 +31,7 @@ impl<S> Rows<S> {
 struct Unchanged;
 
 impl Projection for Unchanged {
-    fn holds(&self, _: &Run, held: Option<String>) -> Option<String> {
+    fn holds(&self, _: &Run, held: Option<Held>) -> Option<Held> {
         held
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use brand::{BrandRow, Mark, MarkKind, RunRecord, Schedule, SubscriberState, Timestamp};
+use brand::{BrandRow, Held, Mark, MarkKind, RunRecord, Schedule, SubscriberState, Timestamp};
 use serde::{Deserialize, Serialize};
 use workflow::{Run, RunState};
 
@@ -22,7 +22,7 @@ pub struct SyncInput {
 /// What a subscriber's runs leave behind.
 pub trait Projection: Send + Sync {
     /// What the target holds of the brand now that the run is done, or reverted; `held` is what it was known to hold before.
-    fn holds(&self, run: &Run, held: Option<String>) -> Option<String>;
+    fn holds(&self, run: &Run, held: Option<Held>) -> Option<Held>;
 }
 
 /// The moment in the row's words.

@@ -85,7 +85,7 @@ impl Execution<'_> {
             let call = self.call(task, made, limit);
             made += 1;
             let (number, key) = (call.attempt, call.idempotency_key.clone());
-            let was_unsettled = self.ledger().is_unsettled(&key, started);
+            let was_unsettled = call.unsettled_until.is_some();
             let span =
                 info_span!("step", step = task.name, during = ?task.during, attempt = number);
             let (outcome, result) = self
@@ -174,22 +174,25 @@ impl Execution<'_> {
 
     fn call(&self, task: Task<'_>, made: u32, limit: Duration) -> Call {
         let now = self.now();
+        let mut ledger = self.ledger();
         let mut call = Call {
             run: task.run.clone(),
             step: task.name.to_owned(),
             idempotency_key: String::new(),
             invocation_keys: Vec::new(),
+            unsettled_until: None,
             attempt: made.saturating_add(1),
+            run_since: ledger.run().budget_began(),
             now,
             deadline: now.plus(limit),
         };
         if let Some(index) = task.index {
-            let mut ledger = self.ledger();
             call.attempt = ledger.attempt_number(index, task.during, made > 0);
             call.idempotency_key = ledger.idempotency_key(index, task.during);
             if task.during == Phase::Compensate {
                 call.invocation_keys = ledger.invocation_keys(index);
             }
+            call.unsettled_until = ledger.unsettled_until_of(&call.idempotency_key, now);
         }
         call
     }

@@ -216,9 +216,12 @@ impl Ledger {
         *latest = until.max(*latest);
     }
 
-    /// Whether an earlier call under that key may still take effect.
-    pub(crate) fn is_unsettled(&self, key: &str, now: Timestamp) -> bool {
-        self.unanswered.get(key).is_some_and(|until| now < *until)
+    /// Until when an earlier call under that key may still take effect; none where none may.
+    pub(crate) fn unsettled_until_of(&self, key: &str, now: Timestamp) -> Option<Timestamp> {
+        self.unanswered
+            .get(key)
+            .copied()
+            .filter(|until| now < *until)
     }
 
     /// When all calls that were not answered have taken effect, or never will; none where that is so already.

@@ -158,8 +158,13 @@ pub struct Call {
     pub idempotency_key: String,
     /// For a compensation: all keys under which the step may have been invoked in this attempt of the run, newest first.
     pub invocation_keys: Vec<String>,
-    /// Which attempt this is, counted from 1 over all executions of the run.
+    /// Until when an earlier call under this key, which was not answered, may still take effect; none where none may. Until then
+    /// make the same request or none.
+    pub unsettled_until: Option<Timestamp>,
+    /// Which attempt this is, counted from 1 over all executions of the run. What an earlier one did may be unknown.
     pub attempt: u32,
+    /// When the run began, or was taken up again after a pause.
+    pub run_since: Timestamp,
     /// When the attempt is made.
     pub now: Timestamp,
     /// When the engine ends the attempt.

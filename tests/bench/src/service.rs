@@ -54,7 +54,10 @@ impl Service {
     pub(crate) fn answer(self, operation: &str, body: &[u8], secret: &str) -> (StatusCode, String) {
         let answer = match (self, operation) {
             (Self::Cms, PING) => return (StatusCode::NOT_FOUND, String::new()),
-            (Self::Cms, _) => return (StatusCode::CREATED, "{}".to_owned()),
+            (Self::Cms, _) => {
+                let brand: Value = serde_json::from_slice(body).unwrap_or_default();
+                return (StatusCode::CREATED, json!({ "brand": brand }).to_string());
+            }
             (_, PING) => return (StatusCode::OK, "healthy".to_owned()),
             (Self::DynamoDb, "GetItem") => item(body),
             (Self::DynamoDb, _) => json!({}),

@@ -164,10 +164,17 @@ fn constant() -> Vec<(&'static str, String)> {
         ("CIRCUIT_FAILURES", "5"),
         ("CIRCUIT_PROBE_FIRST_SECONDS", "60"),
         ("CIRCUIT_PROBE_MAX_SECONDS", "900"),
+        ("CMS_REQUESTS_PER_SECOND", "0"),
+        ("SYNC_BRAND_MAXIMUM_CONCURRENCY", "20"),
         (
             "AUTH_SECRET_ID",
             "arn:aws:secretsmanager:eu-central-1:123456789012:secret:auth",
         ),
+        ("CMS_COLLECTION", "brands"),
+        ("CMS_NAME_FIELD", "name"),
+        ("CMS_ENTRY_STATUS", "published"),
+        ("CMS_ON_DELETE", "delete"),
+        ("CMS_USERS_COLLECTION", "users"),
         (
             "CMS_API_KEY_SECRET_ID",
             "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cms",

@@ -1,7 +1,7 @@
 //! The verdict on made-up worlds: one that is as it must be, and ones that each lack something.
 
 use brand::{
-    Brand, BrandName, BrandRow, CMS_SUBSCRIBER, Mark, MarkKind, SubscriberState, Timestamp,
+    Brand, BrandName, BrandRow, CMS_SUBSCRIBER, Held, Mark, MarkKind, SubscriberState, Timestamp,
 };
 use cms::{Acts, CmsBrand};
 use dead_letters::FailureKind;
@@ -35,7 +35,7 @@ impl World {
             synced,
             SubscriberState {
                 reached: 1,
-                holds: Some("Synced".to_owned()),
+                holds: Some(Held::named("Synced")),
                 ..SubscriberState::default()
             },
         );

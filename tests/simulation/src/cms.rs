@@ -1,12 +1,13 @@
 //! A simulated CMS: slow, away, unclear in its answers, acting late; it refuses, and it keeps failures by their keys.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use cms::{Cms, CmsBrand, CmsError};
+use async_trait::async_trait;
+use cms::{Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef};
 use futures::future::select;
 use tokio::{
     sync::oneshot,
@@ -23,6 +24,8 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer than anybody waits.
 const NEVER: Duration = Duration::from_hours(1);
+/// The span that its limit is about, and the `Retry-After` of a request beyond the limit.
+const SECOND: Duration = Duration::from_secs(1);
 /// Names that begin so are refused.
 pub(crate) const REFUSED: &str = "Refused";
 
@@ -32,7 +35,7 @@ pub(crate) struct CmsServer(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    held: BTreeMap<String, String>,
+    held: BTreeMap<String, Entry>,
     /// What each key was used for, and what was answered for good.
     keys: BTreeMap<String, (Request, Option<Answer>)>,
     in_flight: Vec<InFlight>,
@@ -41,6 +44,32 @@ struct State {
     refused_brands: BTreeSet<String>,
     calls: usize,
     undone: usize,
+    /// When the requests within the limit came, of the last second.
+    taken: VecDeque<Instant>,
+    refused_by_limit: usize,
+}
+
+/// An entry.
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    /// Counts the changes, the editors' among them.
+    revision: u64,
+}
+
+impl Entry {
+    fn of(&self, id: &str) -> CmsEntry {
+        CmsEntry {
+            brand: CmsBrand {
+                id: id.to_owned(),
+                name: self.name.clone(),
+            },
+            entry: EntryRef {
+                id: None,
+                revision: Some(self.revision.to_string()),
+            },
+        }
+    }
 }
 
 /// A request that may still act.
@@ -56,6 +85,8 @@ struct Request {
     verb: &'static str,
     id: String,
     name: Option<String>,
+    /// The revision that it is about.
+    revision: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +94,14 @@ enum Answer {
     Done,
     Failed(u16),
     Limited,
+    /// The request is one too many for the last second.
+    BeyondLimit,
     Refused,
+    /// The CMS holds another state than the request supposes.
+    Conflict(u16),
+    /// A page for maintenance.
+    Page,
+    Forbidden,
     Unauthorized,
     /// Nobody knows whether the request was carried out.
     Unclear(u16),
@@ -78,12 +116,27 @@ impl Answer {
                 status: 422,
                 message: "the name is refused".to_owned(),
             },
+            Self::Conflict(status) => CmsError::Conflict {
+                status,
+                message: "it is otherwise".to_owned(),
+            },
+            Self::Page => CmsError::Unclear {
+                status: 200,
+                message: "<h1>Down for maintenance</h1>".to_owned(),
+            },
+            Self::Forbidden => CmsError::Forbidden {
+                message: "the key does not permit it".to_owned(),
+            },
             Self::Unauthorized => CmsError::Unauthorized {
                 message: "the key has expired".to_owned(),
             },
             Self::Limited => CmsError::Unavailable {
                 status: 429,
                 retry_after: Some(retry_after),
+            },
+            Self::BeyondLimit => CmsError::Unavailable {
+                status: 429,
+                retry_after: Some(SECOND),
             },
             Self::Unclear(0) => CmsError::Unreachable { source: source() },
             Self::Unclear(1) => CmsError::TimedOut { source: source() },
@@ -115,7 +168,32 @@ struct Fate {
 
 impl CmsServer {
     pub(crate) fn holds(&self, id: &str) -> Option<String> {
+        self.entry(id).map(|entry| entry.name)
+    }
+
+    fn entry(&self, id: &str) -> Option<Entry> {
         self.0.lock().unwrap().held.get(id).cloned()
+    }
+
+    /// An editor changes something of the brand's entry that is no concern of ours.
+    fn edit(&self, id: &str) {
+        if let Some(entry) = self.0.lock().unwrap().held.get_mut(id) {
+            entry.revision += 1;
+        }
+    }
+
+    /// How the request disagrees with what is held.
+    fn conflict(&self, request: &Request) -> Option<u16> {
+        match (request.verb, self.entry(&request.id)) {
+            ("create", Some(_)) => Some(409),
+            ("update", None) => Some(404),
+            ("update", Some(entry)) => {
+                let supposed = request.revision.as_ref();
+                let is_stale = supposed.is_some_and(|it| *it != entry.revision.to_string());
+                is_stale.then_some(412)
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn is_in_flight(&self, id: &str) -> bool {
@@ -138,6 +216,31 @@ impl CmsServer {
         (state.calls, state.undone)
     }
 
+    /// How many calls were beyond the limit.
+    #[cfg(test)]
+    pub(crate) fn refused_by_limit(&self) -> usize {
+        self.0.lock().unwrap().refused_by_limit
+    }
+
+    /// Whether as many requests as the limit were taken within the last second. If not, this one is taken.
+    fn is_beyond_limit(&self, world: &World) -> bool {
+        let Some(limit) = world.plan.cms_limit else {
+            return false;
+        };
+        let (mut state, now) = (self.0.lock().unwrap(), Instant::now());
+        while state.taken.front().is_some_and(|at| *at + SECOND <= now) {
+            state.taken.pop_front();
+        }
+        let is_beyond = state.taken.len() >= limit;
+        if is_beyond {
+            state.refused_by_limit += 1;
+            world.story.count(Fault::CmsBeyondLimit);
+        } else {
+            state.taken.push_back(now);
+        }
+        is_beyond
+    }
+
     fn act(&self, world: &World, request: &Request, key: &str, answer: Answer) {
         {
             let mut state = self.0.lock().unwrap();
@@ -149,11 +252,14 @@ impl CmsServer {
                 None => {
                     state.held.remove(&id);
                 }
-                Some(name) if request.verb == "create" => {
-                    state.held.entry(id).or_insert_with(|| name.clone());
-                }
                 Some(name) => {
-                    state.held.insert(id, name.clone());
+                    let entry = state.held.get(&id);
+                    if entry.is_some() && request.verb == "create" {
+                        return;
+                    }
+                    let revision = entry.map_or(0, |entry| entry.revision) + 1;
+                    let name = name.clone();
+                    state.held.insert(id, Entry { name, revision });
                 }
             }
             if let Some((_, kept)) = state.keys.get_mut(key) {
@@ -182,15 +288,8 @@ pub(crate) struct CmsClient {
 }
 
 impl CmsClient {
-    async fn change(
-        &self,
-        verb: &'static str,
-        id: &str,
-        name: Option<&str>,
-        key: &str,
-    ) -> Result<(), CmsError> {
-        let (id, name) = (id.to_owned(), name.map(str::to_owned));
-        let (request, world) = (Request { verb, id, name }, &self.world);
+    async fn change(&self, request: Request, key: &str) -> Result<(), CmsError> {
+        let world = &self.world;
         let number = self.check(&request, key);
         let Fate {
             effect,
@@ -278,12 +377,63 @@ impl CmsClient {
         number
     }
 
+    fn note_refusal(&self, request: &Request, key: &str) {
+        let mut state = self.state();
+        state.refused_attempts.insert(attempt_of(key).to_owned());
+        state.refused_brands.insert(request.id.clone());
+    }
+
     fn away(&self) -> Option<Away> {
         let world = &self.world;
         let mut spans = world.plan.cms_away.iter();
         let (_, away) = spans.find(|(span, _)| world.is_within(span))?;
         world.story.count(Fault::CmsAway);
         Some(*away)
+    }
+
+    /// The answer of a CMS that is there and does not do it, and whether the answer is kept under its key.
+    fn refusal(&self, request: &Request, key: &str) -> Option<(Answer, bool)> {
+        let (world, chance) = (&self.world, &self.world.chance);
+        if world.strikes(Fault::CmsPage) {
+            return Some((Answer::Page, false));
+        }
+        if world.strikes(Fault::CmsEdited) {
+            world.cms.edit(&request.id);
+        }
+        if let Some(status) = world.cms.conflict(request) {
+            world.story.count(Fault::CmsConflict);
+            // Payload answers so that an id is taken.
+            let answer = if status == 409 && chance.permille(300) {
+                Answer::Failed(500)
+            } else {
+                Answer::Conflict(status)
+            };
+            return Some((answer, true));
+        }
+        let is_taken = request.verb != "delete" && world.strikes(Fault::CmsNameTaken);
+        let is_forbidden = world.strikes(Fault::CmsForbidden);
+        if is_taken || is_forbidden {
+            self.note_refusal(request, key);
+            let answer = if is_taken {
+                Answer::Conflict(409)
+            } else {
+                Answer::Forbidden
+            };
+            return Some((answer, is_taken));
+        }
+        let is_named_so = request
+            .name
+            .as_ref()
+            .is_some_and(|name| name.starts_with(REFUSED));
+        let is_undo = key.contains("/undo-");
+        if is_named_so
+            || world.strikes(Fault::CmsRefused)
+            || is_undo && world.strikes(Fault::CmsRefusedUndo)
+        {
+            self.note_refusal(request, key);
+            return Some((Answer::Refused, true));
+        }
+        None
     }
 
     fn fate(&self, request: &Request, key: &str) -> Fate {
@@ -297,9 +447,12 @@ impl CmsClient {
         };
         match self.away() {
             Some(Away::Unreachable) => return answered(Answer::Unclear(0), false),
-            Some(Away::Unavailable) => return answered(Answer::Failed(503), false),
+            Some(Away::Unavailable | Away::ReadOnly) => {
+                return answered(Answer::Failed(503), false);
+            }
             Some(Away::Unauthorized) => return answered(Answer::Unauthorized, false),
             Some(Away::Failing) => return answered(Answer::Failed(500), true),
+            Some(Away::Page) => return answered(Answer::Page, false),
             Some(Away::Hanging) => {
                 return Fate {
                     answered_after: NEVER,
@@ -308,6 +461,9 @@ impl CmsClient {
             }
             None => {}
         }
+        if world.cms.is_beyond_limit(world) {
+            return answered(Answer::BeyondLimit, false);
+        }
         let kept = self.state().keys.get(key).and_then(|(_, kept)| *kept);
         if let Some(answer) = kept {
             if answer != Answer::Done {
@@ -315,19 +471,8 @@ impl CmsClient {
             }
             return answered(answer, false);
         }
-        let is_named_so = request
-            .name
-            .as_ref()
-            .is_some_and(|name| name.starts_with(REFUSED));
-        let is_undo = key.contains("/undo-");
-        if is_named_so
-            || world.strikes(Fault::CmsRefused)
-            || is_undo && world.strikes(Fault::CmsRefusedUndo)
-        {
-            let mut state = self.state();
-            state.refused_attempts.insert(attempt_of(key).to_owned());
-            state.refused_brands.insert(request.id.clone());
-            return answered(Answer::Refused, true);
+        if let Some((answer, is_kept)) = self.refusal(request, key) {
+            return answered(answer, is_kept);
         }
         let unclear = Answer::Unclear(chance.one_of(&[0, 1, 502, 504]));
         let late = u64::try_from(world.plan.late.as_millis()).unwrap();
@@ -388,8 +533,9 @@ fn attempt_of(key: &str) -> &str {
     key.split('/').next().unwrap_or_default()
 }
 
+#[async_trait]
 impl Cms for CmsClient {
-    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
         let (world, who) = (&self.world, &self.worker);
         self.state().calls += 1;
         let answer = match self.away() {
@@ -398,13 +544,15 @@ impl Cms for CmsClient {
                 Answer::Unclear(1)
             }
             Some(Away::Unauthorized) => Answer::Unauthorized,
+            Some(Away::ReadOnly) => Answer::Done,
             Some(_) => Answer::Failed(503),
+            None if world.cms.is_beyond_limit(world) => Answer::BeyondLimit,
             None if world.strikes(Fault::CmsRequestLost) => Answer::Unclear(504),
             None => Answer::Done,
         };
         sleep(world.chance.millis(5..50)).await;
-        let held = world.cms.holds(id);
-        let told = held.as_deref().unwrap_or("nothing");
+        let held = world.cms.entry(id);
+        let told = held.as_ref().map_or("nothing", |entry| &entry.name);
         let brand = world.of(id);
         world.tell(
             who,
@@ -412,21 +560,62 @@ impl Cms for CmsClient {
         );
         sleep(world.chance.millis(5..50)).await;
         answer.result(Duration::from_secs(1))?;
-        let id = id.to_owned();
-        Ok(held.map(|name| CmsBrand { id, name }))
+        Ok(held.map(|entry| entry.of(id)))
     }
 
-    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
-        self.change("create", &brand.id, Some(&brand.name), key)
-            .await
+    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
+        self.write("create", brand, None, key).await
     }
 
-    async fn update_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
-        self.change("update", &brand.id, Some(&brand.name), key)
-            .await
+    async fn update_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        let revision = entry.revision.clone();
+        self.write("update", brand, revision, key).await
     }
 
     async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
-        self.change("delete", id, None, key).await
+        let request = Request {
+            verb: "delete",
+            id: id.to_owned(),
+            name: None,
+            revision: None,
+        };
+        self.change(request, key).await
+    }
+
+    async fn list_brands(&self, _: Option<&str>, _: u16) -> Result<CmsPage, CmsError> {
+        unreachable!("no worker lists the CMS")
+    }
+}
+
+impl CmsClient {
+    async fn write(
+        &self,
+        verb: &'static str,
+        brand: &CmsBrand,
+        revision: Option<String>,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        let CmsBrand { id, name } = brand.clone();
+        let request = Request {
+            verb,
+            id,
+            name: Some(name),
+            revision,
+        };
+        self.change(request, key).await?;
+        let entry = self
+            .world
+            .cms
+            .entry(&brand.id)
+            .map(|entry| entry.of(&brand.id));
+        Ok(entry.unwrap_or_else(|| CmsEntry {
+            brand: brand.clone(),
+            entry: EntryRef::default(),
+        }))
     }
 }

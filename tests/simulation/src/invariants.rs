@@ -42,7 +42,7 @@ pub(crate) fn row_written(
         world.break_promise(format_args!("{brand} is marked, and was not refused"));
     }
     let held = world.cms.holds(&id.to_string());
-    if mark == Some(MarkKind::Refused) && held != state.holds {
+    if mark == Some(MarkKind::Refused) && held != state.holds.map(|held| held.name) {
         world.break_promise(format_args!(
             "{brand} is refused, and the CMS holds {held:?}"
         ));

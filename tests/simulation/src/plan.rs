@@ -73,11 +73,17 @@ faults! {
     CmsFailureReplayed: 0, "CMS repeated the failure of a key";
     CmsFailedAfterActing: 150, "CMS acted and answered with a failure";
     CmsLimited: 150, "CMS limited the rate";
+    CmsBeyondLimit: 0, "CMS refused a request beyond its limit";
     CmsRequestLost: 200, "CMS never got the request";
     CmsReplyLost: 200, "CMS acted, answer lost";
     CmsLateEffect: 200, "CMS acted after its caller gave up";
     CmsSlow: 200, "CMS slow";
     CmsHung: 150, "CMS did not answer";
+    CmsPage: 150, "CMS answered with a maintenance page";
+    CmsEdited: 200, "editor changed an entry of the CMS";
+    CmsConflict: 0, "CMS held another state than supposed";
+    CmsNameTaken: 100, "CMS refused a name that another entry has";
+    CmsForbidden: 100, "CMS forbade a request";
     CmsRefused: 150, "CMS refused a request";
     CmsRefusedUndo: 400, "CMS refused a compensation";
     SearchFailed: 300, "second subscriber failed";
@@ -98,6 +104,10 @@ pub(crate) enum Away {
     Unauthorized,
     /// 500 for everything, kept under the key.
     Failing,
+    /// A maintenance page for everything.
+    Page,
+    /// 503 for every write; reads are answered.
+    ReadOnly,
 }
 
 /// A time span, from the world's beginning.
@@ -118,6 +128,10 @@ pub(crate) struct Plan {
     pub(crate) clocks_off: u64,
     /// How long after its caller has given up a request to the CMS still acts, at most.
     pub(crate) late: Duration,
+    /// How many requests the CMS takes in any second, if it has a limit.
+    pub(crate) cms_limit: Option<usize>,
+    /// `CmsRequestsPerSecond`, if it is set.
+    pub(crate) configured_rate: Option<u32>,
     pub(crate) cms_away: Vec<(Span, Away)>,
     pub(crate) store_away: Vec<Span>,
     /// When within its minute the sweep runs.
@@ -144,12 +158,20 @@ impl Plan {
             has_second_subscriber: false,
             clocks_off: 0,
             late: Duration::from_secs(1),
+            cms_limit: None,
+            configured_rate: None,
             cms_away: Vec::new(),
             store_away: Vec::new(),
             sweep_at: chance.millis(0..60_000),
             clients_change: false,
             operator_meddles: false,
         }
+    }
+
+    /// A worker's share of the configured rate.
+    pub(crate) fn share_of_rate(&self) -> Option<f64> {
+        let workers = f64::from(u32::try_from(self.workers).unwrap());
+        self.configured_rate.map(|rate| f64::from(rate) / workers)
     }
 
     /// The world of that seed. Each has some of the faults, so that rare meetings of two of them are not drowned by the rest.
@@ -176,6 +198,8 @@ impl Plan {
             Away::Hanging,
             Away::Unauthorized,
             Away::Failing,
+            Away::Page,
+            Away::ReadOnly,
         ]);
         let lengths: &[u64] = if chance.permille(15) {
             &[24 * HOUR, 80 * HOUR]
@@ -194,6 +218,8 @@ impl Plan {
             has_second_subscriber: chance.permille(300),
             clocks_off,
             late: Duration::from_millis(4_900 - 2 * clocks_off),
+            cms_limit: chance.one_of(&[None, None, None, Some(1), Some(5)]),
+            configured_rate: chance.one_of(&[None, None, None, Some(1), Some(10)]),
             cms_away: cms_away.into_iter().collect(),
             store_away: store_away.into_iter().collect(),
             sweep_at: chance.millis(0..60_000),

@@ -14,7 +14,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use circuit::CircuitGate;
 use futures::future::{Either, select};
 use republish_brands::{Limits, RepublishBrands};
-use sync_brand::{CmsSubscriber, CmsTarget, Record, Subscriber, SyncBrand};
+use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, Subscriber, SyncBrand};
 use telemetry::Trace;
 use tokio::{
     sync::mpsc,
@@ -56,8 +56,9 @@ impl Worker {
             worker: Arc::clone(&name),
             last_moment: Arc::clone(&last_moment),
         };
-        let target = CmsTarget::new(cms, gate, clock.clone(), record.clone(), CMS_TIMEOUT);
-        let cms = CmsSubscriber::new(Arc::new(target));
+        let pace = Pace::new(world.plan.share_of_rate());
+        let target = CmsTarget::new(cms, gate, pace, clock.clone(), record.clone(), CMS_TIMEOUT);
+        let cms = CmsSubscriber::new(target);
         let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(cms)];
         if world.plan.has_second_subscriber {
             subscribers.push(Arc::new(SearchClient {

@@ -61,6 +61,8 @@ fn a_cms_that_is_away_for_two_minutes_costs_nothing() {
         Away::Unreachable,
         Away::Hanging,
         Away::Unauthorized,
+        Away::Page,
+        Away::ReadOnly,
     ];
     let (mut most, mut times) = (0, Vec::new());
     for (seed, kind) in (0..200).zip(kinds.into_iter().cycle()) {
@@ -214,8 +216,12 @@ fn a_worker_that_stands_still_past_its_lease_gets_its_reply_too_late_and_changes
             assert_kept(&world);
             let text = story(&world);
             for number in 1..=4 {
-                let call = format!("asks the CMS: create brand {number} ");
-                let calls = text.lines().filter(|line| line.contains(&call));
+                let (create, read) = (
+                    format!("asks the CMS: create brand {number} "),
+                    format!("reads brand {number} in the CMS"),
+                );
+                let is_call = |line: &&str| line.contains(&create) || line.contains(&read);
+                let calls = text.lines().filter(is_call);
                 let callers: BTreeSet<_> =
                     calls.filter_map(|line| line.split(':').nth(2)).collect();
                 taken_over += usize::from(callers.len() > 1);
@@ -224,4 +230,71 @@ fn a_worker_that_stands_still_past_its_lease_gets_its_reply_too_late_and_changes
     }
     eprintln!("{taken_over} brands were taken over");
     assert!(taken_over > 20, "{taken_over}");
+}
+
+/// 1,500 brands within 20 s, for a CMS that takes ten requests in any second. Answers after how long all are there, and which part
+/// of the calls was refused.
+fn rush(seed: u64, workers: usize, configured_rate: Option<u32>) -> (Duration, f64) {
+    let plan = Plan {
+        workers,
+        configured_rate,
+        cms_limit: Some(10),
+        ..plan(seed, 1_500, Duration::from_secs(20))
+    };
+    let (_, result) = in_world(plan, async |world| {
+        start_clients(&world);
+        while world.cms.brands().len() < 1_500 {
+            assert!(world.age() < 24 * HOUR, "{}", story(&world));
+            sleep(Duration::from_secs(1)).await;
+        }
+        let took = world.age();
+        until_all_arrive(&world, HOUR).await;
+        let (calls, undone) = world.cms.calls();
+        assert_eq!((undone, marked(&world)), (0, 0));
+        assert_kept(&world);
+        let part = |calls| f64::from(u32::try_from(calls).unwrap());
+        (took, part(world.cms.refused_by_limit()) / part(calls))
+    });
+    result
+}
+
+/// The worst of several worlds.
+fn rushes(workers: &[usize], configured_rate: Option<u32>) -> (Duration, f64) {
+    let (mut longest, mut most) = (Duration::ZERO, 0.0_f64);
+    for workers in workers {
+        for seed in 0..4 {
+            let (took, refused) = rush(seed, *workers, configured_rate);
+            (longest, most) = (longest.max(took), most.max(refused));
+        }
+    }
+    let percent = 100.0 * most;
+    eprintln!(
+        "{workers:?} workers, rate {configured_rate:?}: all there after {longest:?}, {percent:.1} % of the calls refused"
+    );
+    (longest, most)
+}
+
+#[test]
+fn a_cms_that_takes_ten_requests_a_second_gets_ten_where_that_rate_is_configured() {
+    let (longest, refused) = rushes(&[2, 3, 4, 5], Some(10));
+    // 150 s at best.
+    assert!(longest < 3 * MINUTE, "{longest:?}");
+    assert!(refused < 0.02, "{refused}");
+}
+
+#[test]
+fn a_limit_that_nobody_configured_is_learnt() {
+    let (_, refused) = rushes(&[2, 3, 4, 5], None);
+    assert!(refused < 0.1, "{refused}");
+    let (_, refused) = rushes(&[20], None);
+    assert!(refused < 0.25, "{refused}");
+}
+
+#[test]
+fn a_configured_rate_that_is_too_high_or_a_share_that_is_too_small_only_takes_longer() {
+    let (_, refused) = rushes(&[3], Some(40));
+    assert!(refused < 0.1, "{refused}");
+    // A batch of ten gets six calls in the time of an invocation; the sweep reminds of the rest.
+    let (_, refused) = rushes(&[20], Some(5));
+    assert!(refused < 0.02, "{refused}");
 }

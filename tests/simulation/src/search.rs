@@ -5,15 +5,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use brand::BrandEvent;
+use brand::{BrandEvent, Held};
 use circuit::ProbeToken;
 use futures::{FutureExt, future::BoxFuture};
 use journal::{Projection, SyncInput};
-use sync_brand::{Subscriber, Work};
+use sync_brand::{Admission, Subscriber, Work};
 use tokio::time::sleep;
 use workflow::{
     Call, EngineError, Flow, Invocation, Outcome, Run, Step, StepError, StepResponse, StepResult,
-    Steps, Workflow,
+    Steps, Timestamp, Workflow,
 };
 
 use crate::{invariants, plan::Fault, world::World};
@@ -126,7 +126,7 @@ impl Workflow<SearchClient> for IndexBrandWorkflow {
 struct NothingKnown;
 
 impl Projection for NothingKnown {
-    fn holds(&self, _: &Run, held: Option<String>) -> Option<String> {
+    fn holds(&self, _: &Run, held: Option<Held>) -> Option<Held> {
         held
     }
 }
@@ -152,8 +152,12 @@ impl Subscriber for SearchClient {
         Arc::new(NothingKnown)
     }
 
-    fn permits<'a>(&'a self, _: Option<&'a ProbeToken>) -> BoxFuture<'a, bool> {
-        std::future::ready(true).boxed()
+    fn admit<'a>(
+        &'a self,
+        _: Option<&'a ProbeToken>,
+        _: Option<Timestamp>,
+    ) -> BoxFuture<'a, Admission> {
+        std::future::ready(Admission::Granted).boxed()
     }
 
     fn run<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Outcome<()>, EngineError>> {

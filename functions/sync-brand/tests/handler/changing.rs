@@ -62,7 +62,7 @@ async fn a_refused_change_is_undone_to_what_the_cms_really_held() {
     world.hear_of(&renamed).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Acme"), "not removed");
     assert_eq!(world.mark(), Some("refused"));
-    assert_eq!(world.state().holds.as_deref(), Some("Acme"));
+    assert_eq!(world.held_name().as_deref(), Some("Acme"));
 }
 
 #[tokio::test(start_paused = true)]

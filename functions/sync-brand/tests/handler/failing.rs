@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use brand::{Brand, BrandId, BrandName, TakeUp};
-use cms::{Cms, CmsBrand, CmsError, Faults, StubCms};
+use cms::{Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef, Faults, StubCms};
 
 use crate::world::{BRAND, ONE, World, acme, batch, failures};
 
@@ -11,22 +12,32 @@ use crate::world::{BRAND, ONE, World, acme, batch, failures};
 #[derive(Clone)]
 struct PanickingCms(StubCms);
 
+#[async_trait]
 impl Cms for PanickingCms {
-    async fn get_brand(&self, id: &str) -> Result<Option<CmsBrand>, CmsError> {
+    async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
         self.0.get_brand(id).await
     }
 
-    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
+    async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
         assert!(brand.name != "Panics", "out of ink");
         self.0.create_brand(brand, key).await
     }
 
-    async fn update_brand(&self, brand: &CmsBrand, key: &str) -> Result<(), CmsError> {
-        self.0.update_brand(brand, key).await
+    async fn update_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        self.0.update_brand(brand, entry, key).await
     }
 
     async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
         self.0.delete_brand(id, key).await
+    }
+
+    async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
+        self.0.list_brands(after, limit).await
     }
 }
 

@@ -10,7 +10,9 @@
 mod changing;
 mod failing;
 mod messages;
+mod oddities;
 mod outage;
+mod pacing;
 mod second_subscriber;
 mod syncing;
 mod world;

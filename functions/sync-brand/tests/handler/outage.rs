@@ -95,3 +95,25 @@ async fn a_probe_of_a_row_that_has_nothing_to_do_reads_the_cms() {
     assert_eq!(world.cms.calls().retrieves, before + 1);
     assert!(!world.breaker.load().await.unwrap().is_open());
 }
+
+#[tokio::test(start_paused = true)]
+async fn rows_and_the_first_probe_wait_for_retry_after_but_for_no_more_than_a_day() {
+    for (seconds, hours) in [(3_600, 1), (1_000_000_000, 24)] {
+        let world = World::new(&format!(
+            r#"[{{"operation":"create","kind":"transient","when":"before","retry_after_seconds":{seconds}}}]"#
+        ));
+        let (begun, wait) = (world.now(), Duration::from_hours(hours));
+        for brand in brands(5) {
+            world.brands.put(brand.clone());
+            world.hear_of(&brand).await;
+        }
+        let ended = world.now();
+        for row in world.brands.all_rows() {
+            let due_at = row.due_at.unwrap();
+            assert!((begun.plus(wait)..=ended.plus(wait)).contains(&due_at));
+        }
+        let open = world.breaker.load().await.unwrap().open.unwrap();
+        let probe_at = Timestamp::from_millis(open.probing().unwrap().probe_at.as_millis());
+        assert!((begun.plus(wait)..=ended.plus(wait)).contains(&probe_at));
+    }
+}

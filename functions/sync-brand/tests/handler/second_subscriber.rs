@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use brand::{BrandEvent, TakeUp};
+use brand::{BrandEvent, Held, TakeUp};
 use circuit::ProbeToken;
 use cms::StubCms;
 use futures::{FutureExt, future::BoxFuture};
 use journal::{Projection, SyncInput};
-use sync_brand::{Subscriber, Work};
+use sync_brand::{Admission, Subscriber, Work};
 use workflow::{
     Call, EngineError, Flow, Invocation, Outcome, Run, Step, StepError, StepResponse, StepResult,
-    Steps, Workflow,
+    Steps, Timestamp, Workflow,
 };
 
 use crate::world::{BRAND, DeadLetters, World, acme};
@@ -74,7 +74,7 @@ impl Workflow<SearchIndex> for IndexBrand {
 struct NothingKnown;
 
 impl Projection for NothingKnown {
-    fn holds(&self, _: &Run, held: Option<String>) -> Option<String> {
+    fn holds(&self, _: &Run, held: Option<Held>) -> Option<Held> {
         held
     }
 }
@@ -100,8 +100,12 @@ impl Subscriber for SearchIndex {
         Arc::new(NothingKnown)
     }
 
-    fn permits<'a>(&'a self, _: Option<&'a ProbeToken>) -> BoxFuture<'a, bool> {
-        std::future::ready(true).boxed()
+    fn admit<'a>(
+        &'a self,
+        _: Option<&'a ProbeToken>,
+        _: Option<Timestamp>,
+    ) -> BoxFuture<'a, Admission> {
+        std::future::ready(Admission::Granted).boxed()
     }
 
     fn run<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Outcome<()>, EngineError>> {

@@ -17,7 +17,7 @@ async fn a_new_brand_reaches_the_cms_once_and_its_row_says_so() {
     assert_eq!(failures(&response), [""; 0]);
     assert_eq!(world.cms.creates(BRAND), 1);
     assert!(world.is_synced());
-    assert_eq!(world.state().holds.as_deref(), Some("Acme"));
+    assert_eq!(world.held_name().as_deref(), Some("Acme"));
     assert_eq!(
         world.state().run,
         None,
@@ -129,13 +129,14 @@ async fn waits_double_up_to_an_hour_and_after_three_days_the_sync_is_paused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_without_an_answer_is_made_again_under_its_key() {
-    let world =
-        World::with_brand(r#"[{"operation":"create","kind":"hang","when":"after","times":1}]"#);
-    world.remind(None).await;
-    assert!(world.is_synced(), "{:?}", world.row());
-    assert_eq!(
-        (world.cms.calls().creates, world.cms.creates(BRAND)),
-        (2, 1)
-    );
+async fn after_a_call_without_an_answer_the_cms_is_asked_before_it_is_made_again() {
+    for (when, creates) in [("after", 1), ("before", 2)] {
+        let rule = format!(r#"[{{"operation":"create","kind":"hang","when":"{when}","times":1}}]"#);
+        let world = World::with_brand(&rule);
+        world.remind(None).await;
+        assert!(world.is_synced(), "{:?}", world.row());
+        let calls = world.cms.calls();
+        assert_eq!((calls.creates, calls.retrieves), (creates, 1), "{when}");
+        assert_eq!(world.cms.creates(BRAND), 1);
+    }
 }

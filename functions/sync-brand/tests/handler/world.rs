@@ -17,7 +17,9 @@ use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore};
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
 use futures::{FutureExt, future::BoxFuture};
-use sync_brand::{CmsSubscriber, CmsTarget, Parking, ParkingError, Record, Subscriber, SyncBrand};
+use sync_brand::{
+    CmsSubscriber, CmsTarget, Pace, Parking, ParkingError, Record, Subscriber, SyncBrand,
+};
 use telemetry::Trace;
 use tokio::time::{Instant, sleep};
 use workflow::{Engine, Environment, MemoryJournal};
@@ -100,6 +102,18 @@ impl World {
         world
     }
 
+    /// The name that the row says the CMS holds.
+    pub(crate) fn held_name(&self) -> Option<String> {
+        self.state().holds.map(|held| held.name)
+    }
+
+    /// A world whose process may call the CMS so often in a second.
+    pub(crate) fn with_share(faults: &str, share: f64) -> Self {
+        let cms = StubCms::new(None, faults.parse().unwrap());
+        let pace = Pace::new(Some(share));
+        Self::paced(cms, Vec::new(), DeadLetters::default(), pace)
+    }
+
     pub(crate) fn name_in_cms(&self) -> Option<String> {
         self.cms.brand(BRAND).map(|brand| brand.name)
     }
@@ -116,6 +130,15 @@ impl<C: Cms + Clone + 'static> World<C> {
         others: Vec<Arc<dyn Subscriber>>,
         dead_letters: DeadLetters,
     ) -> Self {
+        Self::paced(cms, others, dead_letters, Pace::new(None))
+    }
+
+    fn paced(
+        cms: C,
+        others: Vec<Arc<dyn Subscriber>>,
+        dead_letters: DeadLetters,
+        pace: Pace,
+    ) -> Self {
         let brands = MemoryBrandStore::new();
         let clock: Arc<dyn Environment> = Arc::new(Clock(Instant::now(), AtomicU64::default()));
         let circuits = Arc::new(MemoryCircuitStore::new());
@@ -127,12 +150,12 @@ impl<C: Cms + Clone + 'static> World<C> {
         let target = CmsTarget::new(
             cms.clone(),
             gate,
+            pace,
             clock.clone(),
             record.clone(),
             Duration::from_secs(5),
         );
-        let mut subscribers: Vec<Arc<dyn Subscriber>> =
-            vec![Arc::new(CmsSubscriber::new(Arc::new(target)))];
+        let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(CmsSubscriber::new(target))];
         subscribers.extend(others);
         let engine = Engine::new(Arc::new(MemoryJournal::default()));
         let handler = SyncBrand::new(
@@ -212,10 +235,12 @@ impl<C: Cms + Clone + 'static> World<C> {
     }
 
     async fn deliver(&self, body: &str) {
-        let response = self
-            .handler
-            .handle(message(body), Some(self.deadline()))
-            .await;
+        self.deliver_batch(message(body)).await;
+    }
+
+    /// Delivers a batch; all of it has to be acknowledged.
+    pub(crate) async fn deliver_batch(&self, batch: SqsEvent) {
+        let response = self.handler.handle(batch, Some(self.deadline())).await;
         assert_eq!(failures(&response), [""; 0]);
     }
 

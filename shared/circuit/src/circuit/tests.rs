@@ -25,6 +25,7 @@ fn failure<'a>(key: &'a str, probe: Option<&'a ProbeToken>) -> Failure<'a> {
     Failure {
         key: Some(key),
         cause: "503",
+        retry_after: None,
         probe,
     }
 }
@@ -33,6 +34,7 @@ fn unauthorized(probe: Option<&ProbeToken>) -> Failure<'_> {
     Failure {
         key: None,
         cause: "401",
+        retry_after: None,
         probe,
     }
 }
@@ -188,6 +190,10 @@ fn a_clock_a_year_ahead_holds_it_open_no_longer() {
     assert!(probed(&mut circuit, "ahead", START.plus(YEAR)).is_some());
     let probe = probed(&mut circuit, "a", later(60));
     assert!(probe.is_some(), "the lease");
+    let mut circuit = opened(START);
+    let ahead = probed(&mut circuit, "ahead", START.plus(YEAR));
+    circuit.fail(&failure("a", ahead.as_ref()), later(60), &config());
+    assert!(probed(&mut circuit, "a", later(120)).is_some(), "the probe");
     assert_eq!(
         circuit.open_for(START.minus(YEAR)),
         Duration::ZERO,
@@ -210,6 +216,67 @@ fn every_wait_that_a_right_clock_writes_is_kept() {
         // By a clock that is a little behind.
         assert_eq!(probed(&mut circuit, "early", now.minus(SLACK)), None);
     }
+}
+
+fn asking(retry_after: Duration, probe: Option<&ProbeToken>) -> Failure<'_> {
+    Failure {
+        retry_after: Some(retry_after),
+        ..unauthorized(probe)
+    }
+}
+
+#[test]
+fn a_probe_waits_for_retry_after_but_for_no_more_than_a_day() {
+    let hours = Duration::from_hours;
+    for (retry_after, wait) in [
+        (Duration::ZERO, Duration::from_mins(1)),
+        (Duration::from_secs(59), Duration::from_mins(1)),
+        (hours(1), hours(1)),
+        (hours(24), hours(24)),
+        (1_000 * YEAR, hours(24)),
+        (Duration::MAX, hours(24)),
+    ] {
+        let mut circuit = Circuit::default();
+        circuit.fail(&asking(retry_after, None), START, &config());
+        let due = START.plus(wait);
+        assert_eq!(probe_at(&circuit), due, "opened: {retry_after:?}");
+        let probe = probed(&mut circuit, "a", due);
+        let failed_at = due.plus(Duration::from_secs(1));
+        circuit.fail(&asking(retry_after, probe.as_ref()), failed_at, &config());
+        let doubled = due.plus(Duration::from_mins(2));
+        let due = doubled.max(failed_at.plus(retry_after.min(hours(24))));
+        assert_eq!(probe_at(&circuit), due, "a probe failed: {retry_after:?}");
+        let early = due.minus(SLACK).minus(Duration::from_millis(1));
+        assert_eq!(probed(&mut circuit, "early", early), None);
+        assert!(probed(&mut circuit, "b", due).is_some());
+    }
+}
+
+#[test]
+fn a_clock_a_year_ahead_holds_no_retry_after_open_either() {
+    let day = Duration::from_hours(24);
+    let mut circuit = Circuit::default();
+    circuit.fail(&asking(day, None), START, &config());
+    let behind = START.minus(SLACK);
+    assert_eq!(probed(&mut circuit, "a", behind), None, "a right clock");
+    let beyond = behind.minus(Duration::from_millis(1));
+    assert!(probed(&mut circuit, "a", beyond).is_some(), "a wrong one");
+}
+
+#[test]
+fn an_item_that_does_not_say_how_long_its_wait_is_waits_for_the_longest_between_two_probes() {
+    let item = |probe_at: Timestamp| {
+        let mut circuit = opened(START);
+        if let Some(OpenedBy::System(probing)) = circuit.open.as_mut().map(|open| &mut open.by) {
+            (probing.probe_at, probing.wait_millis) = (probe_at, None);
+        }
+        let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&circuit).unwrap();
+        serde_dynamo::from_item::<_, Circuit>(item).unwrap()
+    };
+    let longest = START.plus(config().probe_max);
+    assert_eq!(probed(&mut item(longest), "a", START), None);
+    let beyond = longest.plus(SLACK).plus(Duration::from_millis(1));
+    assert!(probed(&mut item(beyond), "a", START).is_some());
 }
 
 #[test]
@@ -239,6 +306,7 @@ fn an_item_has_these_attributes() {
     ]);
     let system = map(vec![
         ("probe_at", number(later(60).as_millis())),
+        ("wait_millis", number(60_000)),
         ("failed_probes", number(0)),
         ("lease", lease),
     ]);

@@ -17,7 +17,7 @@ use workflow::Timestamp;
 use super::{CircuitGate, Permit};
 use crate::{
     Change, Circuit, CircuitBreaker, CircuitConfig, CircuitError, CircuitStore, ClosedBy,
-    Committed, MemoryCircuitStore, OpenedBy, ProbeToken,
+    Committed, Failure, MemoryCircuitStore, OpenedBy, ProbeToken,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_795_427_107_966);
@@ -115,6 +115,23 @@ impl World {
     }
 }
 
+fn failure<'a>(key: &'a str, probe: Option<&'a ProbeToken>) -> Failure<'a> {
+    Failure {
+        key: Some(key),
+        cause: "503",
+        retry_after: None,
+        probe,
+    }
+}
+
+fn unauthorized() -> Failure<'static> {
+    Failure {
+        key: None,
+        cause: "401",
+        ..failure("", None)
+    }
+}
+
 fn open(until: u64) -> Permit {
     Permit::Open {
         until: later(until),
@@ -124,7 +141,7 @@ fn open(until: u64) -> Permit {
 async fn open_by_failures(gate: &CircuitGate, now: Timestamp) -> Vec<Option<Change>> {
     let mut changes = Vec::new();
     for brand in ["a", "b", "c", "d", "e"] {
-        changes.push(gate.failed(brand, now, "503", None).await);
+        changes.push(gate.failed(failure(brand, None), now).await);
     }
     changes
 }
@@ -161,10 +178,10 @@ async fn an_operators_open_stops_a_healthy_process_within_a_minute() {
 async fn a_failure_is_one_write_and_the_next_success_is_another_and_then_there_are_none() {
     let world = World::new();
     let gate = world.process();
-    let change = gate.failed("a", START, "503", None).await;
+    let change = gate.failed(failure("a", None), START).await;
     assert_eq!(change, Some(Change::Counted));
     assert_eq!(world.requests(), 1);
-    assert_eq!(gate.failed("a", START, "503", None).await, None);
+    assert_eq!(gate.failed(failure("a", None), START).await, None);
     assert_eq!(gate.permit(START, None).await, Permit::Allowed);
     assert_eq!(world.requests(), 0, "the same brand, a moment later");
     assert_eq!(gate.succeeded(START, None).await, Some(Change::Cleared));
@@ -183,7 +200,7 @@ async fn the_failure_that_opens_it_is_one_write_and_the_process_knows_by_it() {
     assert!(others.iter().all(|change| *change == Some(Change::Counted)));
     assert_eq!(world.requests(), 5);
     assert_eq!(gate.permit(START, None).await, open(10));
-    assert_eq!(gate.failed("f", START, "503", None).await, None);
+    assert_eq!(gate.failed(failure("f", None), START).await, None);
     assert_eq!(world.requests(), 0);
 }
 
@@ -194,7 +211,7 @@ async fn a_process_learns_from_its_first_failure_that_the_circuit_is_open() {
     world.requests();
     let gate = world.process();
     assert_eq!(gate.permit(START, None).await, Permit::Allowed);
-    assert_eq!(gate.failed("f", START, "503", None).await, None);
+    assert_eq!(gate.failed(failure("f", None), START).await, None);
     assert_eq!(world.requests(), 1);
     assert_eq!(gate.permit(START, None).await, open(10));
 }
@@ -208,7 +225,7 @@ async fn ten_tasks_that_fail_at_once_open_it_exactly_once_in_one_process_or_in_t
         let tasks = (0..10).map(|number| async move {
             let gate = gates.get(number % processes).unwrap();
             let brand = (number / 2).to_string();
-            let change = gate.failed(&brand, START, "503", None).await;
+            let change = gate.failed(failure(&brand, None), START).await;
             (change, gate.permit(START, None).await)
         });
         let done = join_all(tasks).await;
@@ -228,10 +245,10 @@ async fn a_success_between_the_failures_of_two_processes_keeps_it_closed() {
     for round in 0..10 {
         let now = later(round);
         for brand in ["a", "b"] {
-            one.failed(brand, now, "503", None).await;
+            one.failed(failure(brand, None), now).await;
         }
         for brand in ["c", "d"] {
-            other.failed(brand, now, "503", None).await;
+            other.failed(failure(brand, None), now).await;
         }
         assert_eq!(one.succeeded(now, None).await, Some(Change::Cleared));
         assert_eq!(other.permit(now, None).await, Permit::Allowed);
@@ -243,7 +260,7 @@ async fn a_success_between_the_failures_of_two_processes_keeps_it_closed() {
 async fn a_success_does_not_close_what_failures_have_opened_meanwhile() {
     let world = World::new();
     let (slow, gate) = (world.process(), world.process());
-    slow.failed("slow", START, "503", None).await;
+    slow.failed(failure("slow", None), START).await;
     open_by_failures(&gate, START).await;
     assert_eq!(slow.succeeded(START, None).await, None);
     assert!(world.circuit().await.is_open());
@@ -254,7 +271,7 @@ async fn a_success_does_not_close_what_failures_have_opened_meanwhile() {
 async fn refused_credentials_open_it_at_once() {
     let world = World::new();
     let gate = world.process();
-    let change = gate.unauthorized(START, "401", None).await;
+    let change = gate.failed(unauthorized(), START).await;
     assert_eq!(change, Some(Change::Opened));
     assert_eq!(world.requests(), 1);
     assert_eq!(gate.permit(START, None).await, open(10));
@@ -296,17 +313,17 @@ async fn where_the_store_is_away_calls_are_allowed_and_it_is_asked_once_in_ten_s
     let gate = world.process();
     world.store.is_away.store(true, SeqCst);
     let reports =
-        ["a", "b", "c", "d", "e", "f"].map(|brand| gate.failed(brand, START, "503", None));
+        ["a", "b", "c", "d", "e", "f"].map(|brand| gate.failed(failure(brand, None), START));
     assert!(join_all(reports).await.iter().all(Option::is_none));
-    assert_eq!(gate.unauthorized(later(9), "401", None).await, None);
+    assert_eq!(gate.failed(unauthorized(), later(9)).await, None);
     assert_eq!(gate.permit(later(9), None).await, Permit::Allowed);
     let probe = ProbeToken::new("any");
     assert_eq!(gate.permit(later(9), Some(&probe)).await, Permit::Allowed);
     assert_eq!(world.requests(), 1);
-    assert_eq!(gate.failed("a", later(10), "503", None).await, None);
+    assert_eq!(gate.failed(failure("a", None), later(10)).await, None);
     assert_eq!(world.requests(), 1);
     world.store.is_away.store(false, SeqCst);
-    let change = gate.failed("a", later(20), "503", None).await;
+    let change = gate.failed(failure("a", None), later(20)).await;
     assert_eq!(change, Some(Change::Counted));
 }
 
@@ -329,9 +346,9 @@ async fn a_write_whose_reply_is_lost_opens_it_all_the_same() {
     let world = World::new();
     let gate = world.process();
     world.store.loses_replies.store(true, SeqCst);
-    assert_eq!(gate.unauthorized(START, "401", None).await, None);
+    assert_eq!(gate.failed(unauthorized(), START).await, None);
     world.store.loses_replies.store(false, SeqCst);
-    assert_eq!(gate.unauthorized(later(10), "401", None).await, None);
+    assert_eq!(gate.failed(unauthorized(), later(10)).await, None);
     assert_eq!(gate.permit(later(10), None).await, open(20));
 }
 
@@ -409,10 +426,10 @@ async fn an_outage_of_six_hours_takes_some_thirty_probes() {
         last = now;
         let gate = world.process();
         assert_eq!(gate.permit(now, Some(&probe)).await, Permit::Allowed);
-        let change = gate.failed("a", now, "503", Some(&probe)).await;
+        let change = gate.failed(failure("a", Some(&probe)), now).await;
         assert_eq!(change, Some(Change::ProbeFailed));
         assert_eq!(
-            gate.failed("a", now, "503", Some(&probe)).await,
+            gate.failed(failure("a", Some(&probe)), now).await,
             None,
             "a retry"
         );
@@ -421,6 +438,27 @@ async fn an_outage_of_six_hours_takes_some_thirty_probes() {
     println!("{probes} probes, at most {} s apart", longest.as_secs());
     assert!((20..=30).contains(&probes), "{probes}");
     assert_eq!(longest, Duration::from_mins(15));
+}
+
+#[tokio::test]
+async fn no_probe_begins_before_the_service_wants_to_be_called_again() {
+    let world = World::new();
+    let gate = world.process();
+    let asking = |retry_after, probe| Failure {
+        retry_after: Some(Duration::from_secs(retry_after)),
+        ..failure("e", probe)
+    };
+    for brand in ["a", "b", "c", "d"] {
+        gate.failed(failure(brand, None), START).await;
+    }
+    gate.failed(asking(3_600, None), START).await;
+    assert_eq!(world.sweep(later(60)).await, None);
+    assert_eq!(world.sweep(later(3_540)).await, None);
+    let probe = world.sweep(later(3_600)).await;
+    gate.failed(asking(7_200, probe.as_ref()), later(3_601))
+        .await;
+    assert_eq!(world.sweep(later(10_740)).await, None);
+    assert!(world.sweep(later(10_801)).await.is_some());
 }
 
 #[tokio::test]
@@ -503,7 +541,14 @@ async fn the_log_tells_the_story_of_an_outage() {
         let probe = world.sweep(later(60 * minute)).await;
         let probe = probe.as_ref();
         if minute == 1 {
-            gate.failed("f", later(60), "502", probe).await;
+            gate.failed(
+                Failure {
+                    cause: "502",
+                    ..failure("f", probe)
+                },
+                later(60),
+            )
+            .await;
         } else {
             gate.succeeded(later(180), probe).await;
         }
@@ -511,7 +556,7 @@ async fn the_log_tells_the_story_of_an_outage() {
     world.breaker.open("maintenance", later(200)).await.unwrap();
     world.breaker.close("over", later(300)).await.unwrap();
     world.store.is_away.store(true, SeqCst);
-    gate.failed("a", later(400), "503", None).await;
+    gate.failed(failure("a", None), later(400)).await;
     drop(guard);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<_> = text.lines().map(str::trim_start).collect();

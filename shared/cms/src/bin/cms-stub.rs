@@ -22,8 +22,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let config = ServerConfig::from_env()?;
     server::log_plain_lines();
-    // Before anybody can know that it runs, so that nobody can stop it too early to be heard.
-    let stop = told_to_stop(
+    // Before it says that it listens, so that no signal comes too early.
+    let stop = stop_signal(
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
@@ -38,7 +38,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn told_to_stop(mut interrupt: Signal, mut terminate: Signal) {
+async fn stop_signal(mut interrupt: Signal, mut terminate: Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

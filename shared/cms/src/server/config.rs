@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_is_told_at_once_and_no_secret_is_quoted() {
+    fn every_problem_is_reported_at_once_and_no_secret_is_quoted() {
         let problems = read(&[
             ("CMS_API_KEY", "k3y with spaces"),
             ("CMS_STUB_FAULTS", r#"[{"operation":"create"}, 7]"#),
@@ -106,12 +106,15 @@ mod tests {
         .to_string();
         let lines: Vec<_> = problems.lines().collect();
         assert_eq!(lines.len(), 3, "{problems}");
-        for told in [
+        for expected in [
             "CMS_STUB_ADDRESS is not set",
             "CMS_API_KEY: the api key holds",
             "fault rule 1: missing field `kind`; fault rule 2: invalid type",
         ] {
-            assert!(problems.contains(told), "{told:?} is not in {problems:?}");
+            assert!(
+                problems.contains(expected),
+                "{expected:?} is not in {problems:?}"
+            );
         }
         assert!(!problems.contains("k3y"));
     }

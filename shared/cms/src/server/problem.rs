@@ -1,50 +1,39 @@
-//! An answer that says what is wrong: `{"message"}` under a status. The one place where failures become HTTP.
+//! The one place where failures become HTTP.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
-use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use axum::http::header::{DATE, RETRY_AFTER};
+use axum::response::{Html, IntoResponse, Response};
 
-use crate::CmsError;
+use crate::stub::{Failure, Reply, ReplyBody};
 
+/// An answer that is not a success.
 #[derive(Debug)]
-pub(super) struct Problem {
-    status: StatusCode,
-    message: String,
-    retry_after: Option<Duration>,
-}
+pub(super) struct Problem(Reply);
 
 impl Problem {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-            retry_after: None,
+        Self(Reply::message(status.as_u16(), message))
+    }
+
+    /// Waits for ever where a rule has the call hang.
+    pub(super) async fn settle<T>(result: Result<T, Failure>) -> Result<T, Self> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(Some(reply)) => Err(Self(reply)),
+            Err(None) => std::future::pending().await,
         }
     }
 }
 
-impl From<CmsError> for Problem {
-    fn from(error: CmsError) -> Self {
-        let retry_after = error.retry_after();
-        let (status, message) = match error {
-            CmsError::Refused { status, message } => (status, message),
-            CmsError::Unauthorized { message } => (401, message),
-            CmsError::Unavailable { status, .. } => {
-                (status, "the stub was told to be unavailable".to_owned())
-            }
-            // The stub calls nobody, so it cannot fail as a client does.
-            other => (500, other.to_string()),
-        };
-        Self {
-            status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            message,
-            retry_after,
-        }
+impl From<Reply> for Problem {
+    fn from(reply: Reply) -> Self {
+        Self(reply)
     }
 }
 
@@ -56,10 +45,33 @@ impl From<BytesRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = (self.status, Json(json!({ "message": self.message })));
-        match self.retry_after {
-            Some(wait) => ([(RETRY_AFTER, wait.as_secs().to_string())], body).into_response(),
-            None => body.into_response(),
+        self.0.into_response()
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = match self.body {
+            ReplyBody::Json(body) => (status, Json(body)).into_response(),
+            ReplyBody::Page(html) => (status, Html(html)).into_response(),
+        };
+        let Some(retry_after) = self.retry_after else {
+            return response;
+        };
+        let now = SystemTime::now();
+        let date = |wait| DateTime::from(now + wait).fmt(Format::HttpDate).ok();
+        let wait = if retry_after.as_date {
+            date(retry_after.wait)
+        } else {
+            Some(retry_after.wait.as_secs().to_string())
+        };
+        let values = [(RETRY_AFTER, wait), (DATE, date(Duration::ZERO))];
+        for (name, value) in values {
+            if let Some(value) = value.and_then(|value| value.parse().ok()) {
+                response.headers_mut().insert(name, value);
+            }
         }
+        response
     }
 }

@@ -1,9 +1,11 @@
 //! What the server answers to which request.
 
+use std::num::NonZeroU16;
+
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, State};
-use axum::http::header::AUTHORIZATION;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::http::header::{AUTHORIZATION, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,9 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::{
-    ApiKey, CmsBrand, CreateOutcome, DeleteOutcome, Faults, FaultsError, StubCms, UpdateOutcome,
-};
+use crate::stub::{Change, Changed, no_such_brand};
+use crate::{ApiKey, CmsBrand, CmsEntry, Faults, FaultsError, StubCms};
 
 /// The longest body that is read, in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -46,9 +47,12 @@ pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
         .with_state(Server { stub, api_key })
 }
 
-/// The caller presented the key, or there is none. Comes first among a handler's arguments, so that nothing of a stranger's
-/// request is read.
+/// The caller presented the key, or there is none. Comes first among a handler's arguments, so that nothing else of an
+/// unauthorized request is read.
 struct Authorized;
+
+/// The same, or the caller presented no key at all: a read needs none, since the server is for one's own machine.
+struct Reader;
 
 impl FromRequestParts<Server> for Authorized {
     type Rejection = Problem;
@@ -72,6 +76,17 @@ impl FromRequestParts<Server> for Authorized {
     }
 }
 
+impl FromRequestParts<Server> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Problem> {
+        if parts.headers.contains_key(AUTHORIZATION) {
+            Authorized::from_request_parts(parts, server).await?;
+        }
+        Ok(Self)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BrandBody {
@@ -85,20 +100,9 @@ async fn create_brand(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let brand = brand_of(&body?)?;
-    match server
-        .stub
-        .create(&brand, idempotency_key(&headers)?)
-        .await?
-    {
-        CreateOutcome::Created => {
-            Ok((StatusCode::CREATED, Json(json!({ "brand": brand }))).into_response())
-        }
-        CreateOutcome::AlreadyExists => Err(Problem::new(
-            StatusCode::CONFLICT,
-            format!("brand {} exists already", brand.id),
-        )),
-    }
+    let change = Change::Create(brand_of(&body?)?);
+    let changed = Problem::settle(server.stub.change(&change, idempotency_key(&headers)?)).await?;
+    Ok(shown(StatusCode::CREATED, &changed))
 }
 
 async fn update_brand(
@@ -114,11 +118,9 @@ async fn update_brand(
         return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
     }
     let key = idempotency_key(&headers)?;
-    let status = match server.stub.update(&brand, key).await? {
-        UpdateOutcome::Created => StatusCode::CREATED,
-        UpdateOutcome::Updated => StatusCode::OK,
-    };
-    Ok((status, Json(json!({ "brand": brand }))).into_response())
+    let change = Change::Update(brand, revision(&headers)?);
+    let changed = Problem::settle(server.stub.change(&change, key)).await?;
+    Ok(shown(StatusCode::OK, &changed))
 }
 
 async fn delete_brand(
@@ -126,12 +128,10 @@ async fn delete_brand(
     State(server): State<Server>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
-    let id = checked(id)?;
-    match server.stub.delete(&id, idempotency_key(&headers)?).await? {
-        DeleteOutcome::Deleted => Ok(StatusCode::NO_CONTENT),
-        DeleteOutcome::Absent => Err(no_such_brand(&id)),
-    }
+) -> Result<Response, Problem> {
+    let change = Change::Delete(checked(id)?);
+    let changed = Problem::settle(server.stub.change(&change, idempotency_key(&headers)?)).await?;
+    Ok(shown(StatusCode::NO_CONTENT, &changed))
 }
 
 fn brand_of(body: &[u8]) -> Result<CmsBrand, Problem> {
@@ -141,17 +141,49 @@ fn brand_of(body: &[u8]) -> Result<CmsBrand, Problem> {
     Ok(CmsBrand { id, name })
 }
 
-async fn list_brands(State(server): State<Server>) -> Json<Value> {
-    Json(json!({ "brands": server.stub.brands() }))
+/// The entry under that status, or nothing where it is deleted.
+fn shown(status: StatusCode, changed: &Changed) -> Response {
+    match changed {
+        Changed::Absent(id) => no_such_brand(id).into_response(),
+        Changed::Entry(entry) => (status, Json(json!({ "brand": json_of(entry) }))).into_response(),
+        Changed::Deleted => status.into_response(),
+    }
+}
+
+fn json_of(entry: &CmsEntry) -> Value {
+    let CmsEntry { brand, entry } = entry;
+    json!({"id": brand.id, "name": brand.name, "revision": entry.revision})
+}
+
+/// A page of the list; all of it where no limit is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    after: Option<String>,
+    limit: Option<NonZeroU16>,
+}
+
+async fn list_brands(
+    _: Reader,
+    State(server): State<Server>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(PageQuery { after, limit }) =
+        query.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    let limit = limit.map_or(usize::MAX, |limit| limit.get().into());
+    let page = Problem::settle(server.stub.page(after.as_deref(), limit)).await?;
+    let brands: Vec<_> = page.entries.iter().map(json_of).collect();
+    Ok(Json(json!({ "brands": brands, "next": page.next })))
 }
 
 async fn retrieve_brand(
+    _: Reader,
     State(server): State<Server>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let found = server.stub.retrieve(&id).await?;
-    let brand = found.ok_or_else(|| no_such_brand(&id))?;
-    Ok(Json(json!({ "brand": brand })))
+    let found = Problem::settle(server.stub.retrieve(&id)).await?;
+    let entry = found.ok_or_else(|| no_such_brand(&id))?;
+    Ok(Json(json!({ "brand": json_of(&entry) })))
 }
 
 async fn stats(State(server): State<Server>) -> Json<Value> {
@@ -192,6 +224,24 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
+/// The revision that `If-Match` names.
+fn revision(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let revision = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let revision = revision.ok_or_else(|| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "If-Match names one revision, in quotes",
+        )
+    })?;
+    Ok(Some(revision.to_owned()))
+}
+
 /// An id stands in paths and in log lines, and may break neither.
 fn checked(id: String) -> Result<String, Problem> {
     if id.is_empty() || id.len() > ID_LIMIT || id.contains(|c: char| c.is_control() || c == '/') {
@@ -201,8 +251,4 @@ fn checked(id: String) -> Result<String, Problem> {
         ));
     }
     Ok(id)
-}
-
-fn no_such_brand(id: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is no brand {id}"))
 }

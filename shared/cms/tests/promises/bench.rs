@@ -1,11 +1,13 @@
 //! A CMS to test, with the stub behind it to ask; and servers to test clients with.
 
+use std::fmt::Debug;
 use std::future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use cms::{ApiKey, CmsBrand, CmsError, Faults, HttpCms, HttpCmsConfig, StubCms, server};
+use cms::{ApiKey, Cms, CmsBrand, CmsConfig, CmsError, EntryRef, Faults, StubCms, server};
 use tokio::net::TcpListener;
 
 /// The key of every CMS here.
@@ -14,21 +16,21 @@ pub(crate) const KEY: &str = "sk-never-to-be-seen";
 /// So long that no test that goes well gets there.
 pub(crate) const PATIENT: Duration = Duration::from_secs(30);
 
-/// A CMS, and the stub that it comes down to.
-pub(crate) struct Bench<C> {
-    pub(crate) cms: C,
+/// A CMS, and the stub behind it.
+pub(crate) struct Bench {
+    pub(crate) cms: Arc<dyn Cms>,
     pub(crate) stub: StubCms,
 }
 
-pub(crate) async fn in_process() -> Bench<StubCms> {
+pub(crate) async fn in_process() -> Bench {
     let stub = StubCms::new(Some(key()), Faults::default());
     Bench {
-        cms: stub.clone(),
+        cms: Arc::new(stub.clone()),
         stub,
     }
 }
 
-pub(crate) async fn over_http() -> Bench<HttpCms> {
+pub(crate) async fn over_http() -> Bench {
     let stub = StubCms::new(Some(key()), Faults::default());
     let address = start(stub.clone()).await;
     Bench {
@@ -36,6 +38,25 @@ pub(crate) async fn over_http() -> Bench<HttpCms> {
         stub,
     }
 }
+
+/// Makes of each promise two tests: one for each way to the stub.
+macro_rules! kept_by_both {
+    ($($promise:ident)*) => {
+        mod in_process {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise($crate::bench::in_process().await).await;
+            })*
+        }
+        mod over_http {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise($crate::bench::over_http().await).await;
+            })*
+        }
+    };
+}
+pub(crate) use kept_by_both;
 
 /// Serves the stub until the test ends.
 pub(crate) async fn start(stub: StubCms) -> SocketAddr {
@@ -62,13 +83,13 @@ pub(crate) async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-pub(crate) fn client(base_url: &str, timeout: Duration) -> HttpCms {
-    HttpCms::new(HttpCmsConfig {
-        base_url: base_url.parse().unwrap(),
-        api_key: key(),
-        timeout,
-    })
-    .unwrap()
+pub(crate) fn client(url: &str, timeout: Duration) -> Arc<dyn Cms> {
+    client_with_key(url, timeout, KEY)
+}
+
+pub(crate) fn client_with_key(url: &str, timeout: Duration, key: &str) -> Arc<dyn Cms> {
+    let config = CmsConfig::new(url.parse().unwrap(), key.parse().unwrap());
+    CmsConfig { timeout, ..config }.cms().unwrap()
 }
 
 pub(crate) fn key() -> ApiKey {
@@ -86,12 +107,21 @@ pub(crate) fn brand(id: &str, name: &str) -> CmsBrand {
     }
 }
 
+/// An entry whose CMS-side id and revision are not known.
+pub(crate) fn unknown() -> EntryRef {
+    EntryRef::default()
+}
+
 /// The status of a failure, and whether it is transient.
-pub(crate) fn told(result: Result<(), CmsError>) -> (u16, bool) {
+pub(crate) fn failure<T: Debug>(result: Result<T, CmsError>) -> (u16, bool) {
     let error = result.unwrap_err();
     let status = match &error {
-        CmsError::Unavailable { status, .. } | CmsError::Refused { status, .. } => *status,
+        CmsError::Unavailable { status, .. }
+        | CmsError::Unclear { status, .. }
+        | CmsError::Conflict { status, .. }
+        | CmsError::Refused { status, .. } => *status,
         CmsError::Unauthorized { .. } => 401,
+        CmsError::Forbidden { .. } => 403,
         _ => panic!("no status: {error:?}"),
     };
     (status, error.is_transient())

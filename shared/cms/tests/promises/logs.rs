@@ -3,17 +3,16 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use cms::Cms;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use crate::bench::{KEY, PATIENT, brand, client, in_process, over_http, start};
+use crate::bench::{KEY, PATIENT, brand, client, client_with_key, in_process, over_http, start};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Takes down what this thread logs from now on, as long as the guard lives.
+    /// Records what this thread logs from now on, as long as the guard lives.
     fn start(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -67,10 +66,10 @@ async fn the_client_logs_the_request_at_info_and_its_data_at_debug_only() {
     let cms = client(&format!("http://{address}"), PATIENT);
 
     let (log, guard) = Log::start(Level::INFO);
-    let told_by_client = " INFO Sending a POST request to /brands.\n";
+    let expected = " INFO Sending a POST request to /brands.\n";
     // Dropped at its first wait: the server in this thread, which logs the same words, has not had its turn.
     poll_once(cms.create_brand(&brand("b1", "Acme"), "run-1")).await;
-    assert_eq!(log.text(), told_by_client);
+    assert_eq!(log.text(), expected);
     drop(guard);
 
     let (log, _guard) = Log::start(Level::DEBUG);
@@ -88,12 +87,7 @@ async fn the_key_is_never_logged_at_any_level_by_client_or_server() {
     let cms = over_http().await.cms;
     cms.create_brand(&brand("b1", "Acme"), "run").await.unwrap();
     let address = start(in_process().await.stub).await;
-    let stranger = cms::HttpCms::new(cms::HttpCmsConfig {
-        base_url: format!("http://{address}").parse().unwrap(),
-        api_key: "a-stranger's-key".parse().unwrap(),
-        timeout: PATIENT,
-    })
-    .unwrap();
+    let stranger = client_with_key(&format!("http://{address}"), PATIENT, "a-stranger's-key");
     stranger.delete_brand("b1", "run").await.unwrap_err();
 
     let text = log.text();

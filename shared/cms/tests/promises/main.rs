@@ -13,5 +13,7 @@ mod client_requests;
 mod contract;
 mod fault_rules;
 mod logs;
+mod memory;
+mod openapi;
 mod stub_process;
 mod stub_server;

@@ -2,7 +2,6 @@
 
 use std::process::Stdio;
 
-use cms::Cms;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -32,8 +31,8 @@ async fn signal(child: &Child, signal: &str) {
 }
 
 #[tokio::test]
-async fn it_says_where_it_listens_logs_each_request_as_it_comes_and_ends_well_when_told() {
-    for told in ["-TERM", "-INT"] {
+async fn it_says_where_it_listens_logs_each_request_as_it_comes_and_ends_well_at_a_signal() {
+    for name in ["-TERM", "-INT"] {
         let (mut child, mut lines, url) =
             started(&[("CMS_STUB_ADDRESS", "127.0.0.1:0"), ("CMS_API_KEY", KEY)]).await;
         let cms = client(&url, PATIENT);
@@ -48,7 +47,7 @@ async fn it_says_where_it_listens_logs_each_request_as_it_comes_and_ends_well_wh
         ] {
             assert_eq!(lines.next_line().await.unwrap().unwrap(), expected);
         }
-        signal(&child, told).await;
+        signal(&child, name).await;
         assert_eq!(lines.next_line().await.unwrap().unwrap(), "stopped");
         assert!(child.wait().await.unwrap().success());
     }
@@ -79,7 +78,7 @@ async fn a_request_that_hangs_does_not_keep_it_from_ending() {
 }
 
 #[tokio::test]
-async fn it_tells_every_problem_of_its_configuration_and_does_not_start() {
+async fn it_reports_every_problem_of_its_configuration_and_does_not_start() {
     let output = command(&[
         ("CMS_STUB_ADDRESS", "localhost"),
         ("CMS_API_KEY", "with spaces"),
@@ -97,7 +96,7 @@ async fn it_tells_every_problem_of_its_configuration_and_does_not_start() {
 }
 
 #[tokio::test]
-async fn an_address_in_use_is_told_with_what_to_do() {
+async fn an_address_in_use_is_reported_with_what_to_do() {
     let (_taken, address) = listener().await;
     let output = command(&[("CMS_STUB_ADDRESS", &address.to_string())])
         .output()

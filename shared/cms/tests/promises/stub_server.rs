@@ -71,16 +71,27 @@ impl Server {
 #[tokio::test]
 async fn brands_are_created_listed_by_id_shown_and_deleted() {
     let server = Server::start().await;
-    let (b1, b2) = (
-        json!({"id":"b1","name":"Acme"}),
-        json!({"id":"b2","name":"Zeta"}),
-    );
+    let [b1, b2] = [("b1", "Acme"), ("b2", "Zeta")]
+        .map(|(id, name)| json!({"id": id, "name": name, "revision": "1"}));
     for brand in [&b2, &b1] {
-        let created = server.send(Method::POST, "/brands", brand).await;
+        let body = json!({"id": brand["id"], "name": brand["name"]});
+        let created = server.send(Method::POST, "/brands", body).await;
         assert_eq!(created, (201, json!({ "brand": brand })));
     }
     let listed = server.send(Method::GET, "/brands", "").await;
-    assert_eq!(listed, (200, json!({ "brands": [b1, b2] })));
+    assert_eq!(listed, (200, json!({ "brands": [b1, b2], "next": null })));
+    let first = server.send(Method::GET, "/brands?limit=1", "").await;
+    assert_eq!(first, (200, json!({ "brands": [b1], "next": "b1" })));
+    let last = server
+        .send(Method::GET, "/brands?after=b1&limit=1", "")
+        .await;
+    assert_eq!(last, (200, json!({ "brands": [b2], "next": null })));
+    for query in ["limit=0", "limit=-1", "offset=1"] {
+        let (status, _) = server
+            .send(Method::GET, &format!("/brands?{query}"), "")
+            .await;
+        assert_eq!(status, 400, "{query}");
+    }
     let shown = server.send(Method::GET, "/brands/b1", "").await;
     assert_eq!(shown, (200, json!({ "brand": b1 })));
     let deleted = server.send(Method::DELETE, "/brands/b1", "").await;
@@ -90,7 +101,7 @@ async fn brands_are_created_listed_by_id_shown_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_there_already_is_409_and_what_is_absent_is_404() {
+async fn a_brand_that_is_there_already_is_409_and_an_absent_one_is_404() {
     let server = Server::start().await;
     let brand = json!({"id":"b1","name":"Acme"});
     server.send(Method::POST, "/brands", &brand).await;
@@ -98,6 +109,35 @@ async fn what_is_there_already_is_409_and_what_is_absent_is_404() {
     assert_eq!(again, (409, json!({"message":"brand b1 exists already"})));
     let absent = server.send(Method::DELETE, "/brands/b2", "").await;
     assert_eq!(absent, (404, json!({"message":"there is no brand b2"})));
+}
+
+#[tokio::test]
+async fn an_update_heeds_if_match() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {KEY}");
+    let brand = json!({"id":"b1","name":"Acme"});
+    server.send(Method::POST, "/brands", &brand).await;
+    let renamed = json!({"id":"b1","name":"Acme, renamed"});
+    for (revision, expected) in [
+        ("1", 400),
+        ("*", 400),
+        ("\"7\"", 412),
+        ("\"1\"", 200),
+        ("\"1\"", 412),
+    ] {
+        let headers = [("authorization", bearer.as_str()), ("if-match", revision)];
+        let (status, _) = server
+            .send_with(Method::PUT, "/brands/b1", &renamed, &headers)
+            .await;
+        assert_eq!(status, expected, "{revision}");
+    }
+    let shown = json!({"brand": {"id":"b1","name":"Acme, renamed","revision":"2"}});
+    assert_eq!(
+        server.send(Method::PUT, "/brands/b1", &renamed).await,
+        (200, shown)
+    );
+    let (status, _) = server.send(Method::PUT, "/brands/b2", &renamed).await;
+    assert_eq!(status, 400, "the path names another brand than the body");
 }
 
 #[tokio::test]
@@ -121,7 +161,7 @@ async fn the_same_idempotency_key_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn the_statistics_tell_calls_and_acts() {
+async fn the_statistics_count_calls_and_acts() {
     let server = Server::start().await;
     let brand = json!({"id":"b1","name":"Acme"});
     for _ in 0..2 {
@@ -137,7 +177,7 @@ async fn the_statistics_tell_calls_and_acts() {
 }
 
 #[tokio::test]
-async fn only_the_key_changes_brands_and_anybody_may_look() {
+async fn only_the_key_changes_brands_and_a_read_needs_none() {
     let server = Server::start().await;
     let wrong = format!("Bearer {KEY}x");
     for headers in [
@@ -145,7 +185,11 @@ async fn only_the_key_changes_brands_and_anybody_may_look() {
         &[("authorization", "Bearer")],
         &[("authorization", &wrong)],
     ] {
-        for (method, path) in [(Method::POST, "/brands"), (Method::DELETE, "/brands/b1")] {
+        for (method, path) in [
+            (Method::POST, "/brands"),
+            (Method::PUT, "/brands/b1"),
+            (Method::DELETE, "/brands/b1"),
+        ] {
             let refused = server.send_with(method, path, "{", headers).await;
             assert_eq!(
                 refused,
@@ -157,10 +201,15 @@ async fn only_the_key_changes_brands_and_anybody_may_look() {
         let (status, _) = server.send_with(Method::GET, path, "", &[]).await;
         assert_eq!(status, 200);
     }
+    for path in ["/brands", "/brands/b1"] {
+        let headers = [("authorization", wrong.as_str())];
+        let (status, _) = server.send_with(Method::GET, path, "", &headers).await;
+        assert_eq!(status, 401, "a wrong key is refused");
+    }
 }
 
 #[tokio::test]
-async fn what_is_no_brand_is_400_with_the_reason_and_stores_nothing() {
+async fn a_body_that_is_not_a_brand_is_400_with_the_reason_and_stores_nothing() {
     let server = Server::start().await;
     for (body, reason) in [
         ("{", "EOF while parsing"),
@@ -169,25 +218,28 @@ async fn what_is_no_brand_is_400_with_the_reason_and_stores_nothing() {
         (r#"{"id":"","name":"Acme"}"#, "an id has 1 to 128 bytes"),
         (r#"{"id":"a\nb","name":"Acme"}"#, "an id has 1 to 128 bytes"),
     ] {
-        let (status, told) = server.send(Method::POST, "/brands", body).await;
+        let (status, answer) = server.send(Method::POST, "/brands", body).await;
         assert_eq!(status, 400, "{body}");
-        assert!(told["message"].as_str().unwrap().contains(reason), "{told}");
+        assert!(
+            answer["message"].as_str().unwrap().contains(reason),
+            "{answer}"
+        );
     }
     let (status, _) = server
         .send(Method::POST, "/brands", "x".repeat(20_000))
         .await;
     assert_eq!(status, 413);
     let listed = server.send(Method::GET, "/brands", "").await;
-    assert_eq!(listed, (200, json!({ "brands": [] })));
+    assert_eq!(listed, (200, json!({ "brands": [], "next": null })));
 }
 
 #[tokio::test]
-async fn what_there_is_not_is_said_in_json() {
+async fn an_unknown_path_or_method_is_answered_in_json() {
     let server = Server::start().await;
-    let (status, told) = server.send(Method::GET, "/products", "").await;
-    assert_eq!((status, told["message"].is_string()), (404, true));
-    let (status, told) = server.send(Method::DELETE, "/brands", "").await;
-    assert_eq!((status, told["message"].is_string()), (405, true));
+    let (status, answer) = server.send(Method::GET, "/products", "").await;
+    assert_eq!((status, answer["message"].is_string()), (404, true));
+    let (status, answer) = server.send(Method::DELETE, "/brands", "").await;
+    assert_eq!((status, answer["message"].is_string()), (405, true));
 }
 
 #[tokio::test]
@@ -236,12 +288,12 @@ async fn wrong_faults_are_400_with_the_reason_and_change_nothing() {
     let server = Server::start().await;
     let rules = json!([{"operation":"create","kind":"permanent","when":"before"}]);
     server.send(Method::PUT, "/faults", &rules).await;
-    let (status, told) = server
+    let (status, answer) = server
         .send(Method::PUT, "/faults", r#"[{"operation":"creat"}]"#)
         .await;
     assert_eq!(status, 400);
     assert!(
-        told["message"]
+        answer["message"]
             .as_str()
             .unwrap()
             .contains("fault rule 1: unknown variant `creat`")
