@@ -353,6 +353,9 @@ impl<C: Cms + 'static> Subscriber for CmsSubscriber<C> {
 
     fn probe<'a>(&'a self, token: &'a ProbeToken) -> BoxFuture<'a, ()> {
         async move {
+            if self.0.shared.is_closed(None).await {
+                return;
+            }
             // Any id does: that the CMS does not hold it is an answer.
             let id = BrandId::new(brand::Timestamp::from_millis(0)).to_string();
             let read = self.0.cms().get_brand(&id);

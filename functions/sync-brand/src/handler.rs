@@ -156,12 +156,11 @@ where
             event,
             "Processing {event_type} which has {subscribers} subscribers"
         );
-        let is_done = match hint.brand {
-            Some(brand) => self.sync(brand, hint.probe.as_ref(), deadline).await?,
-            None => false,
-        };
-        // A probe has to come to a verdict, also where its row has nothing to do.
-        if let Some(token) = hint.probe.as_ref().filter(|_| !is_done) {
+        if let Some(brand) = hint.brand {
+            self.sync(brand, hint.probe.as_ref(), deadline).await?;
+        }
+        // A probe has to come to a verdict, also where its row had nothing to change in the CMS.
+        if let Some(token) = &hint.probe {
             join_all(
                 self.subscribers
                     .iter()
@@ -172,14 +171,13 @@ where
         Ok(())
     }
 
-    /// Brings every subscriber's target to what the row says. Answers whether there was something to do.
+    /// Brings every subscriber's target to what the row says.
     async fn sync(
         &self,
         id: BrandId,
         probe: Option<&ProbeToken>,
         deadline: Option<Timestamp>,
-    ) -> Result<bool, Poison> {
-        let mut has_worked = false;
+    ) -> Result<(), Poison> {
         for _ in 0..ROUNDS {
             let now = self.environment.now();
             if deadline.is_some_and(|deadline| now.plus(self.config.least_time) >= deadline) {
@@ -194,13 +192,11 @@ where
                     break;
                 }
             };
-            match self.look_at(row, probe, deadline).await {
-                Look::Changed => has_worked = true,
-                Look::Worked => return Ok(true),
-                Look::Left => break,
+            if self.look_at(row, probe, deadline).await != Look::Changed {
+                break;
             }
         }
-        Ok(has_worked)
+        Ok(())
     }
 
     fn not_read(&self, id: BrandId, cause: &StoreError) {

@@ -37,7 +37,8 @@ pub trait Subscriber: Send + Sync {
     /// Runs its workflow, or goes on with it, once it has been admitted.
     fn run<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Outcome<()>, EngineError>>;
 
-    /// Calls its target once, without changing anything there, to see whether it is back.
+    /// Calls its target once, without changing anything there, to see whether it is back. Does nothing where the probe has a
+    /// verdict already.
     fn probe<'a>(&'a self, token: &'a ProbeToken) -> BoxFuture<'a, ()>;
 }
 

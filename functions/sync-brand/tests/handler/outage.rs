@@ -4,7 +4,7 @@ use brand::{Brand, BrandId, BrandName, CloudEvent, Timestamp};
 use circuit::ProbeToken;
 use std::time::Duration;
 
-use crate::world::{ONE, World, acme, batch, failures, id, message};
+use crate::world::{BRAND, ONE, World, acme, batch, failures, id, message};
 
 const AWAY: &str = r#"[{"operation":"create","kind":"transient","when":"before"},
     {"operation":"update","kind":"transient","when":"before"},
@@ -93,6 +93,29 @@ async fn a_probe_of_a_row_that_has_nothing_to_do_reads_the_cms() {
     let before = world.cms.calls().retrieves;
     world.remind(Some(token.to_string())).await;
     assert_eq!(world.cms.calls().retrieves, before + 1);
+    assert!(!world.breaker.load().await.unwrap().is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_whose_row_is_found_to_be_done_comes_to_a_verdict() {
+    // The CMS acts, and says neither then nor later that it has.
+    let world = World::with_brand(
+        r#"[{"operation":"create","kind":"transient","when":"after"},{"kind":"transient"}]"#,
+    );
+    world.remind(None).await;
+    assert_eq!(world.cms.creates(BRAND), 1);
+    for brand in brands(5) {
+        world.brands.put(brand.clone());
+        world.hear_of(&brand).await;
+    }
+    assert!(world.breaker.load().await.unwrap().is_open());
+    world.cms.set_faults("".parse().unwrap());
+    tokio::time::sleep(Duration::from_mins(3)).await;
+    let token = begin_probe(&world).await;
+    let creates = world.cms.calls().creates;
+    world.remind(Some(token.to_string())).await;
+    assert!(world.is_synced());
+    assert_eq!(world.cms.calls().creates, creates, "it was read only");
     assert!(!world.breaker.load().await.unwrap().is_open());
 }
 
