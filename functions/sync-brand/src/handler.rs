@@ -60,17 +60,6 @@ enum MessageOutcome {
     Failed,
 }
 
-/// What became of one look at a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    /// A run was taken as far as it goes.
-    Worked,
-    /// The same, and the brand has changed meanwhile.
-    Changed,
-    /// There was nothing to work on, or nothing that may be worked on now.
-    Left,
-}
-
 impl<S, P> SyncBrand<S, P>
 where
     S: SyncStore + Clone + 'static,
@@ -192,7 +181,7 @@ where
                     break;
                 }
             };
-            if self.look_at(row, probe, deadline).await != Look::Changed {
+            if !self.look_at(row, probe, deadline).await {
                 break;
             }
         }
@@ -209,12 +198,13 @@ where
         }
     }
 
+    /// Works on the row as far as that goes now. Returns whether the brand has changed meanwhile.
     async fn look_at(
         &self,
         row: BrandRow,
         probe: Option<&ProbeToken>,
         deadline: Option<Timestamp>,
-    ) -> Look {
+    ) -> bool {
         let now = brand::Timestamp::from_millis(self.environment.now().as_millis());
         let with_work: Vec<&Arc<dyn Subscriber>> = self
             .subscribers
@@ -224,12 +214,12 @@ where
         if row.is_leased(now) {
             self.record.add("leased");
             info!(brand.id = %row.brand.id, "another worker is at the row");
-            return Look::Left;
+            return false;
         }
         if with_work.is_empty() {
             self.record.add("nothing_due");
             self.settle(&row, now).await;
-            return Look::Left;
+            return false;
         }
         let latest = deadline.map(|deadline| deadline.minus(self.config.least_time));
         let admissions = with_work.iter().map(|one| one.admit(probe, latest));
@@ -249,20 +239,20 @@ where
             }
         }
         if admitted.is_empty() {
-            return Look::Left;
+            return false;
         }
         self.visit(&row, (&with_work, &admitted), probe, deadline)
             .await
     }
 
-    /// Runs the subscribers' workflows side by side, each by itself.
+    /// Runs the subscribers' workflows side by side, each by itself. Returns whether the brand has changed meanwhile.
     async fn visit(
         &self,
         row: &BrandRow,
         (with_work, admitted): (Subscribers<'_>, Subscribers<'_>),
         probe: Option<&ProbeToken>,
         deadline: Option<Timestamp>,
-    ) -> Look {
+    ) -> bool {
         let participants = with_work.iter().map(|one| one.participant()).collect();
         let visit = Visit::new(
             (self.rows.clone(), Arc::clone(&self.environment)),
@@ -298,11 +288,7 @@ where
             }
         });
         join_all(runs).await;
-        if visit.has_changed() {
-            Look::Changed
-        } else {
-            Look::Worked
-        }
+        visit.has_changed()
     }
 
     fn ended(&self, row: &BrandRow, subscriber: &str, outcome: &Outcome<()>) {

@@ -81,7 +81,7 @@ impl Config {
     }
 }
 
-/// The rate divided by the number of processes that the queue's mapping has at most. 0 is no limit.
+/// This process's share of the rate: the rate divided by the mapping's maximum concurrency. 0 means no limit.
 fn rate_share(env: &mut Env) -> Option<f64> {
     const RATE: &str = "CMS_REQUESTS_PER_SECOND";
     let rate: Option<f64> = env.parse(RATE);

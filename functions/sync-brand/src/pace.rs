@@ -25,7 +25,7 @@ use workflow::Timestamp;
 
 /// How long a 429 without `Retry-After` pauses the process. Also the shortest time between two cuts.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause, whatever `Retry-After` says.
+/// The upper bound of a pause, even if `Retry-After` asks for more.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// How long a run that has begun waits for its next call.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -252,7 +252,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl State {
-    /// Calls a second; `None` where there is no limit.
+    /// The current rate in calls per second; `None` if there is no limit.
     fn rate(&mut self, share: Option<f64>, now: Timestamp) -> Option<f64> {
         if self.limited_at.until(now) >= FORGET {
             self.learnt = None;

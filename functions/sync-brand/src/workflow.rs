@@ -109,9 +109,7 @@ impl<C: Cms + 'static> Query<SyncContext<C>> for ReadCms {
         context: &SyncContext<C>,
         id: &BrandId,
     ) -> Result<Option<Held>, StepError> {
-        let id = id.to_string();
-        let read = context.target.cms().get_brand(&id);
-        Ok(context.call(Purpose::Read(&id), read).await?.map(held))
+        Ok(context.ask(*id).await?)
     }
 }
 
@@ -201,11 +199,16 @@ impl<C: Cms> SyncContext<C> {
         }
     }
 
-    /// Asks the CMS. While an earlier call may still act, the answer may soon be wrong.
-    async fn read(&self, id: BrandId, call: &Call) -> Result<Option<Held>, CallError> {
+    /// Asks the CMS.
+    async fn ask(&self, id: BrandId) -> Result<Option<Held>, CallError> {
         let id = id.to_string();
         let read = self.target.cms().get_brand(&id);
-        let held = self.call(Purpose::Read(&id), read).await?.map(held);
+        Ok(self.call(Purpose::Read(&id), read).await?.map(held))
+    }
+
+    /// Asks the CMS, and remembers the answer unless an earlier call may still make it wrong.
+    async fn read(&self, id: BrandId, call: &Call) -> Result<Option<Held>, CallError> {
+        let held = self.ask(id).await?;
         let is_settled = call.unsettled_until.is_none();
         *self.known() = is_settled.then(|| Known(held.clone()));
         Ok(held)
