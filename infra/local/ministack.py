@@ -10,6 +10,7 @@ import deploy
 from places import Places
 from processes import Process
 from progress import phase
+from project import HERE
 
 HEALTH = "/_ministack/health"
 PATIENCE = 60
@@ -21,7 +22,8 @@ def started(places: Places, endpoint: str) -> Process:
     """Starts it. `endpoint` is where its functions find AWS."""
     return Process(
         "the emulator",
-        [sys.executable, "-m", "ministack"],
+        # Isolated: else `import ministack` would find this file, which is beside that one.
+        [sys.executable, "-I", str(HERE / "front.py")],
         _environment(places.port, endpoint, places.state),
         places.logs / "ministack.log",
     )

@@ -154,7 +154,11 @@ Ready. {timings()}
 
 def _where_brands_arrive(running: stack.Stack) -> str:
     url = running.cms.url
-    return f"  ask the CMS       curl {url}/brands" if running.cms.is_stub else f"  your CMS          {url}"
+    if not running.cms.is_stub:
+        return f"  your CMS          {url}"
+    return f"""\
+  ask the CMS       curl {url}/brands
+  its API key       CMS_KEY={running.cms.api_key}"""
 
 
 def _when_watched(running: stack.Stack) -> str:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
+import one_at_a_time
 import places
-from project import STATE, Problem
-
-_FILE = STATE / "session.json"
+from project import Problem
 
 
 @dataclass(frozen=True)
@@ -25,27 +24,27 @@ class Session:
 
 @contextmanager
 def told(session: Session) -> Iterator[None]:
-    """Tells it as long as the context lasts. The file holds a token: it is for nobody else to read."""
-    _FILE.unlink(missing_ok=True)
-    _FILE.touch(mode=0o600)
-    _FILE.write_text(json.dumps(asdict(session)))
+    """Tells it as long as the context lasts. The file holds a token: only its owner may read it."""
+    file = one_at_a_time.SESSION
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(asdict(session)))
     try:
         yield
     finally:
-        _FILE.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 def current() -> Session:
     """What is told; a problem if nothing is."""
-    try:
-        return Session(**json.loads(_FILE.read_text()))
-    except FileNotFoundError:
-        raise Problem("nothing runs here: `make run` or `make watch` first, and wait until it is ready") from None
+    if not is_current():
+        raise Problem("nothing runs here: `make run` or `make watch` first, and wait until it is ready")
+    return Session(**json.loads(one_at_a_time.SESSION.read_text()))
 
 
 def is_current() -> bool:
-    """Whether something is told."""
-    return _FILE.exists()
+    """Whether something is told, by a runner that lives."""
+    return one_at_a_time.is_running() and one_at_a_time.SESSION.exists()
 
 
 def endpoint() -> str:

@@ -86,8 +86,7 @@ impl Look<'_> {
 
     /// Tells the stub CMS how to fail, in place of what it was told before.
     async fn set_faults(&self, rules: serde_json::Value) -> Result<(), BoxError> {
-        let url = format!("{}/faults", self.stack.cms_url);
-        let request = self.http.request(Method::PUT, url).body(rules.to_string());
+        let request = self.stack.faults(Method::PUT, &rules);
         request.send().await?.error_for_status()?;
         Ok(())
     }

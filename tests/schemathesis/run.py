@@ -63,6 +63,8 @@ def _install() -> int:
             "install",
             "--quiet",
             "--disable-pip-version-check",
+            "--require-hashes",
+            "--no-deps",  # the list is complete
             "--requirement",
             str(requirements),
         ],

@@ -11,12 +11,14 @@
 //! | `POST /faults` `[rule, …]` | 204, and from now on these rules apply as well; 400 with the reason |
 //! | `PUT /faults` `[rule, …]` | 204, and from now on these rules apply instead; 400 with the reason |
 //!
-//! `openapi.json` describes the first five. Writes heed `Idempotency-Key`, and need `Authorization: Bearer <key>` where the
-//! server has a key. A read needs none, but a wrong one is refused. Errors are `{"message"}`. The README of this crate has the
-//! fault rules.
+//! `openapi.json` describes the first five. Writes to brands heed `Idempotency-Key`. All writes, also of rules, need
+//! `Authorization: Bearer <key>` where the server has a key (401), and a body needs `Content-Type: application/json` (415). A
+//! read needs no key, but a wrong one is refused. Web pages of other origins, and requests whose `Host` is not this machine,
+//! get 403. Errors are `{"message"}`. The README of this crate has the fault rules.
 
 mod config;
 mod log_line;
+mod pages;
 mod problem;
 mod routes;
 
@@ -34,7 +36,7 @@ pub use log_line::log_plain_lines;
 /// How long requests under way may go on once the server has to stop. A request that hangs by a rule would never end.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Serves `stub` on `listener` until `stop` is done. With a key, each change of a brand has to present it.
+/// Serves `stub` on `listener` until `stop` is done. With a key, each write has to present it.
 pub async fn serve(
     listener: TcpListener,
     stub: StubCms,

@@ -12,7 +12,7 @@ use crate::{ApiKey, Faults};
 pub struct ServerConfig {
     /// `CMS_STUB_ADDRESS`: the IP address and port to listen on, such as `127.0.0.1:4600`.
     pub address: SocketAddr,
-    /// `CMS_API_KEY`: what POST and DELETE have to present. Not set: nothing.
+    /// `CMS_API_KEY`: what every write has to present. Not set: nothing.
     pub api_key: Option<ApiKey>,
     /// `CMS_STUB_FAULTS`: what to fail at, from the start. Not set, or blank: nothing.
     pub faults: Faults,

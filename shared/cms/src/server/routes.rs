@@ -5,15 +5,17 @@ use std::num::NonZeroU16;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
-use axum::http::header::{AUTHORIZATION, IF_MATCH};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::pages::refuse_pages;
 use super::problem::Problem;
 use crate::stub::{Change, Changed, no_such_brand};
 use crate::{ApiKey, CmsBrand, CmsEntry, Faults, FaultsError, StubCms};
@@ -23,6 +25,9 @@ const BODY_LIMIT: usize = 16 * 1024;
 
 /// The longest id that is taken, in bytes.
 const ID_LIMIT: usize = 128;
+
+/// What a body has to be.
+const JSON: &[u8] = b"application/json";
 
 #[derive(Debug, Clone)]
 struct Server {
@@ -44,6 +49,7 @@ pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done here")
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn(refuse_pages))
         .with_state(Server { stub, api_key })
 }
 
@@ -51,7 +57,11 @@ pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
 /// unauthorized request is read.
 struct Authorized;
 
-/// The same, or the caller presented no key at all: a read needs none, since the server is for one's own machine.
+/// The caller is authorized, and the body is said to be JSON. Unlike text or a form, JSON is nothing that a page may send
+/// to another origin without asking first.
+struct JsonWrite;
+
+/// The caller is authorized, or presented no key at all: a read needs none, since the server is for one's own machine.
 struct Reader;
 
 impl FromRequestParts<Server> for Authorized {
@@ -76,6 +86,23 @@ impl FromRequestParts<Server> for Authorized {
     }
 }
 
+impl FromRequestParts<Server> for JsonWrite {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Self, Problem> {
+        Authorized::from_request_parts(parts, server).await?;
+        let media_type = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        let media_type = media_type.and_then(|value| value.split(|byte| *byte == b';').next());
+        if media_type.is_some_and(|given| given.trim_ascii().eq_ignore_ascii_case(JSON)) {
+            return Ok(Self);
+        }
+        Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "the body has to be application/json, and its Content-Type to say so",
+        ))
+    }
+}
+
 impl FromRequestParts<Server> for Reader {
     type Rejection = Problem;
 
@@ -95,7 +122,7 @@ struct BrandBody {
 }
 
 async fn create_brand(
-    _: Authorized,
+    _: JsonWrite,
     State(server): State<Server>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -106,7 +133,7 @@ async fn create_brand(
 }
 
 async fn update_brand(
-    _: Authorized,
+    _: JsonWrite,
     State(server): State<Server>,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -191,6 +218,7 @@ async fn stats(State(server): State<Server>) -> Json<Value> {
 }
 
 async fn replace_faults(
+    _: JsonWrite,
     State(server): State<Server>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {
@@ -199,6 +227,7 @@ async fn replace_faults(
 }
 
 async fn add_faults(
+    _: JsonWrite,
     State(server): State<Server>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<StatusCode, Problem> {

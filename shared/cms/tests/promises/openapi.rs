@@ -113,6 +113,9 @@ impl Conversation {
             request = request.header(*name, *value);
         }
         if !body.is_null() {
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
             request = request.body(body.to_string());
         }
         let answer = request.send().await.unwrap();
@@ -157,6 +160,7 @@ async fn every_answer_in_the_document_is_given_and_no_other() {
     let key = [("idempotency-key", "k")];
     let stale = [("if-match", "\"7\"")];
     let large = brand("b1", &"x".repeat(20_000));
+    let text = [("content-type", "text/plain")];
 
     with.send("POST /brands", &acme, &key, 201).await;
     with.send("POST /brands", &acme, &key, 201).await;
@@ -165,6 +169,7 @@ async fn every_answer_in_the_document_is_given_and_no_other() {
     with.send("POST /brands", &json!({"id": "b1"}), &[], 400)
         .await;
     with.send("POST /brands", &large, &[], 413).await;
+    with.send("POST /brands", &acme, &text, 415).await;
     with.send("GET /brands", &none, &[], 200).await;
     with.send("GET /brands?after=b0&limit=1", &none, &[], 200)
         .await;
@@ -177,6 +182,7 @@ async fn every_answer_in_the_document_is_given_and_no_other() {
     with.send("PUT /brands/b1", &acme, &stale, 412).await;
     with.send("PUT /brands/b1", &other, &[], 400).await;
     with.send("PUT /brands/b1", &large, &[], 413).await;
+    with.send("PUT /brands/b1", &acme, &text, 415).await;
     with.send("PUT /brands/b2", &other, &[], 404).await;
     with.send("DELETE /brands/b1", &none, &key, 204).await;
     with.send("DELETE /brands/b2", &none, &key, 422).await;

@@ -21,7 +21,7 @@ impl Server {
         }
     }
 
-    /// With the key, and no idempotency key.
+    /// With the key, as JSON, and without an idempotency key.
     async fn send(&self, method: Method, path: &str, body: impl ToString) -> (u16, Value) {
         self.send_with(
             method,
@@ -61,6 +61,9 @@ impl Server {
             .client
             .request(method, format!("{}{path}", self.url))
             .body(body.to_string());
+        if !headers.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -205,6 +208,103 @@ async fn only_the_key_changes_brands_and_a_read_needs_none() {
         let headers = [("authorization", wrong.as_str())];
         let (status, _) = server.send_with(Method::GET, path, "", &headers).await;
         assert_eq!(status, 401, "a wrong key is refused");
+    }
+}
+
+#[tokio::test]
+async fn only_the_key_sets_faults() {
+    let server = Server::start().await;
+    for method in [Method::POST, Method::PUT] {
+        let refused = server
+            .send_with(method, "/faults", r#"[{"kind":"permanent"}]"#, &[])
+            .await;
+        assert_eq!(
+            refused,
+            (401, json!({"message":"the api key is missing or wrong"}))
+        );
+    }
+    let brand = json!({"id":"b1","name":"Acme"});
+    let (status, _) = server.send(Method::POST, "/brands", &brand).await;
+    assert_eq!(status, 201);
+}
+
+#[tokio::test]
+async fn a_body_counts_only_as_json() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {KEY}");
+    let brand = json!({"id":"b1","name":"Acme"});
+    let writes = [
+        (Method::POST, "/brands", brand.clone(), 201),
+        (Method::PUT, "/brands/b1", brand, 200),
+        (Method::PUT, "/faults", json!([]), 204),
+        (Method::POST, "/faults", json!([]), 204),
+    ];
+    for (method, path, body, expected) in writes {
+        for (content_type, expected) in [
+            ("text/plain", 415),
+            ("text/plain;application/json", 415),
+            ("application/x-www-form-urlencoded", 415),
+            ("", 415),
+            ("Application/JSON; charset=utf-8", expected),
+        ] {
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("content-type", content_type),
+            ];
+            let (status, answer) = server
+                .send_with(method.clone(), path, &body, &headers)
+                .await;
+            assert_eq!(status, expected, "{method} {path} {content_type}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_of_another_origin_is_refused() {
+    let server = Server::start().await;
+    let bearer = format!("Bearer {KEY}");
+    let own = server.url.as_str();
+    let by_name = own.replace("127.0.0.1", "localhost");
+    let other_port = "http://127.0.0.1:1";
+    for (pages, expected) in [
+        (&[("origin", "https://evil.example")][..], 403),
+        (&[("origin", "null")], 403),
+        (&[("origin", "")], 403),
+        (&[("origin", other_port)], 403),
+        (&[("origin", by_name.as_str())], 403),
+        (&[("origin", own), ("origin", other_port)], 403),
+        (&[("sec-fetch-site", "cross-site")], 403),
+        (&[("sec-fetch-site", "same-site")], 403),
+        (&[("host", "evil.example")], 403),
+        (&[("host", "evil.example:4600")], 403),
+        (&[("host", "127.0.0.1.evil.example")], 403),
+        (&[("host", "a@127.0.0.1")], 403),
+        (
+            &[("host", "evil.example"), ("origin", "http://evil.example")],
+            403,
+        ),
+        (&[("sec-fetch-site", "none")], 200),
+        (&[("origin", own), ("sec-fetch-site", "same-origin")], 200),
+        (
+            &[("host", "localhost:1"), ("origin", "http://localhost:1")],
+            200,
+        ),
+        (&[("host", "[::1]:4600")], 200),
+        (&[], 200),
+    ] {
+        for (method, path, good) in [
+            (Method::GET, "/brands", 200),
+            (Method::GET, "/stats", 200),
+            (Method::POST, "/faults", 204),
+            (Method::PUT, "/faults", 204),
+        ] {
+            let mut headers = vec![("authorization", bearer.as_str())];
+            headers.extend(pages);
+            let (status, answer) = server.send_with(method.clone(), path, "[]", &headers).await;
+            let expected = if expected == 200 { good } else { expected };
+            assert_eq!(status, expected, "{method} {path} {pages:?}: {answer}");
+            assert!(status != 403 || answer["message"].is_string(), "{answer}");
+        }
     }
 }
 

@@ -1,0 +1,67 @@
+"""Starts ministack, the emulator, so that no web page in the developer's browser can use it.
+
+The emulator takes any access key, checks no signature, lets pages of every origin read its answers, and runs functions
+as the developer. So each request is checked first. A page of another origin shows itself by `Origin` or
+`Sec-Fetch-Site`, which only browsers send; one whose name resolves to this machine (DNS rebinding) by `Host`.
+
+The deployed API is open to pages of other origins: API Gateway's CORS configuration, and the token, are what guards it.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|\[::1\]|([a-z0-9-]+\.)*localhost)(:[0-9]+)?", re.IGNORECASE)
+_API = re.compile(r"/_aws/execute-api/[^/]+/.*", re.DOTALL)
+
+
+def refusal(path: str, scheme: str, headers: list[tuple[bytes, bytes]]) -> str | None:
+    """Why a request is refused; None if it is not."""
+
+    def values(name: bytes) -> list[str]:
+        return [value.decode("latin-1") for header, value in headers if header.lower() == name]
+
+    hosts = values(b"host")
+    if not all(_LOOPBACK.fullmatch(host) for host in hosts):
+        return "the Host header does not name this machine: use 127.0.0.1 or localhost"
+    if _API.fullmatch(path):
+        return None
+    if any(origin.lower() not in (f"{scheme}://{host.lower()}" for host in hosts) for origin in values(b"origin")):
+        return "web pages of another origin may not use the emulator"
+    if any(site not in ("same-origin", "none") for site in values(b"sec-fetch-site")):
+        return "web pages of another site may not use the emulator"
+    return None
+
+
+def guarded(app: App) -> App:
+    """The application, behind the check of each request."""
+
+    async def checked(scope: Scope, receive: Receive, send: Send) -> None:
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            return await app(scope, receive, send)
+        scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+        reason = refusal(scope["path"], scheme, scope["headers"])
+        if reason is None:
+            return await app(scope, receive, send)
+        if kind == "websocket":
+            await receive()
+            return await send({"type": "websocket.close", "code": 1008})
+        body = f"refused: {reason}\n".encode()
+        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 403, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return checked
+
+
+if __name__ == "__main__":
+    import ministack.app as emulator
+
+    emulator.app = guarded(emulator.app)
+    emulator.main()
