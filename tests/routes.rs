@@ -1,6 +1,10 @@
 //! What the API answers beside brands, on the running system: its health, what has no route, and pages of other origins.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "tests fail by panicking"
+)]
 
 use reqwest::Method;
 use system_tests::{Admin, answer};
@@ -52,6 +56,32 @@ async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
     for path in ["/", "/nosuch", "/health/x"] {
         let not_found = answer(admin.anonymous_request(Method::GET, path)).await;
         assert_eq!(not_found.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_slash_at_the_end_of_a_path_makes_no_difference() {
+    let admin = Admin::signed_in().await;
+    let request = admin.request(Method::POST, "/admin/brands/");
+    let created = answer(request.body(r#"{"name":"Slash"}"#)).await;
+    assert_eq!(created.status(), 200);
+    assert!(created.url().path().ends_with('/'), "it is answered there");
+    let created: serde_json::Value = created.json().await.unwrap();
+    let id = created["brand"]["id"].as_str().unwrap();
+    for (method, body) in [
+        (Method::GET, ""),
+        (Method::POST, r#"{"name":"Slashed"}"#),
+        (Method::DELETE, ""),
+    ] {
+        let request = admin.request(method.clone(), &format!("/admin/brands/{id}/"));
+        let answer = answer(request.body(body)).await;
+        assert_eq!(answer.status(), 200, "{method}");
+    }
+    for path in ["/admin/brands", "/admin/brands/"] {
+        let listed = answer(admin.request(Method::HEAD, path)).await;
+        assert_eq!(listed.status(), 200, "{path}");
+        assert_eq!(listed.text().await.unwrap(), "");
     }
 }
 

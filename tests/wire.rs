@@ -14,7 +14,7 @@ use system_tests::{Admin, Document, answer};
 
 const WIRE: &str = include_str!("wire/medusa.json");
 /// All that are recorded. Who records another one finds it replayed, or is told here that it is not.
-const CASES: usize = 31;
+const CASES: usize = 35;
 
 /// Who signs in, and the token of whoever has.
 struct Credentials {
@@ -86,6 +86,9 @@ async fn replay(case: &Value, admin: &Admin, credentials: &Credentials, document
     let text = answer.text().await.unwrap();
     let wanted = case.get("want_status").unwrap_or(&case["medusa_status"]);
     assert_eq!(json!(status), *wanted, "{name}: {text}");
+    if method == Method::HEAD {
+        return assert_eq!(text, "", "{name}");
+    }
     if let Some(page) = case.get("medusa_body_text") {
         assert_eq!(
             (text.as_str(), content_type.as_str()),
@@ -97,11 +100,8 @@ async fn replay(case: &Value, admin: &Admin, credentials: &Credentials, document
     let body: Value = serde_json::from_str(&text).unwrap();
     compare(case, &body);
     let is_of_a_route = document.knows(method.as_str(), path, status, &body);
-    assert_eq!(
-        is_of_a_route,
-        name != "71-get-unknown-route-no-token",
-        "{name}"
-    );
+    let has_no_route = ["61-create-trailing-slash", "71-get-unknown-route-no-token"];
+    assert_eq!(is_of_a_route, !has_no_route.contains(&name), "{name}");
 }
 
 /// The body that is sent. One that is too long to be recorded goes on as it begins.
@@ -134,7 +134,12 @@ fn compare(case: &Value, body: &Value) {
         return;
     }
     let is_list = expected.get("brands").is_some();
-    assert_eq!(shape(body, is_list), shape(expected, is_list), "{name}");
+    let mut expected = shape(expected, is_list);
+    // Medusa keeps what is not composed as it is; here it is composed.
+    if let Some(Value::String(name)) = expected.pointer_mut("/brand/name") {
+        *name = name.replace("e\u{301}", "é");
+    }
+    assert_eq!(shape(body, is_list), expected, "{name}");
 }
 
 /// The body without what differs from run to run; of a list, without what others have created meanwhile.

@@ -161,7 +161,7 @@ def check_router() -> None:
     wanted = routes()
     fallback = wanted.pop("$default")
     found = {
-        f"{method} {route['path']}": route["function"]
+        f"{method} {route['path'].replace('/admin/{*path}', '/admin/{proxy+}')}": route["function"]
         for route in metadata["lambda"]["watch"]["router"]
         for method in route.get("methods", ["ANY"])
     }

@@ -191,13 +191,18 @@ class EachFunction(unittest.TestCase):
     def test_may_do_to_tables_and_queues_what_its_code_does_and_no_more(self) -> None:
         consume = {f"sqs:{action}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
         send = {"sqs:SendMessage"}
+        get = {"dynamodb:GetItem"}
         get_and_update = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
         get_and_put = {"dynamodb:GetItem", "dynamodb:PutItem"}
         expected: dict[str, dict[str, set[str]]] = {
             "ApiRoot": {},
-            "ChangeBrand": {"BrandsTable": get_and_update, "BrandEventsQueue": send},
-            "CreateBrand": {"BrandsTable": {"dynamodb:PutItem"}, "BrandEventsQueue": send},
-            "QueryBrands": {"BrandsTable": {"dynamodb:GetItem"}, "BrandsTable/index/listed": {"dynamodb:Query"}},
+            "ChangeBrand": {"BrandsTable": get_and_update, "AdminUsersTable": get, "BrandEventsQueue": send},
+            "CreateBrand": {"BrandsTable": {"dynamodb:PutItem"}, "AdminUsersTable": get, "BrandEventsQueue": send},
+            "QueryBrands": {
+                "BrandsTable": get,
+                "BrandsTable/index/listed": {"dynamodb:Query"},
+                "AdminUsersTable": get,
+            },
             "RepublishBrands": {
                 "BrandsTable": {"dynamodb:UpdateItem"},
                 "BrandsTable/index/attention": {"dynamodb:Query"},
@@ -206,7 +211,7 @@ class EachFunction(unittest.TestCase):
                 "BrandEventsQueue": send | {"sqs:SendMessageBatch", "sqs:GetQueueAttributes"},
             },
             "SignIn": {
-                "AdminUsersTable": {"dynamodb:GetItem"},
+                "AdminUsersTable": get,
                 "SignInAttemptsTable": {"dynamodb:UpdateItem"},
             },
             "SyncBrand": {
@@ -218,6 +223,18 @@ class EachFunction(unittest.TestCase):
         }
         allowed = {id.removesuffix("Function"): _data_access(f"{id.removesuffix('Function')}Role") for id in FUNCTIONS}
         self.assertEqual(allowed, expected)
+
+    def test_reads_of_the_users_table_the_list_of_changed_passwords_alone_but_for_sign_in(self) -> None:
+        for name in ("ChangeBrand", "CreateBrand", "QueryBrands", "SignIn"):
+            policies = WRITTEN["Resources"][f"{name}Role"]["Properties"]["Policies"]
+            of_users = [
+                statement.get("Condition")
+                for policy in policies
+                for statement in policy["PolicyDocument"]["Statement"]
+                if statement["Resource"] == {"Fn::GetAtt": ["AdminUsersTable", "Arn"]}
+            ]
+            only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#password-changes"]}}
+            self.assertEqual(of_users, [None if name == "SignIn" else only], name)
 
     def test_is_traced(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():

@@ -2,14 +2,12 @@
 //!
 //! As in Medusa, what is under /admin is told to nobody without a token, not even that it is not there.
 
-mod not_found;
-
 use std::sync::Arc;
 
 use admin_api::ApiError;
 use auth::{Authenticate, Tokens};
 use lambda_http::{
-    Body, Request, RequestExt, Response,
+    Body, Request, Response,
     http::{HeaderValue, Method, header},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -30,28 +28,22 @@ impl ApiRoot {
 
     /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
-        let path = request.raw_http_path().trim_matches('/');
         // Where a GET is answered, a HEAD is (RFC 9110, 9.1); it has no route of its own and comes as everything else.
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        match path {
-            "health" if is_read => Ok(text("OK", "text/plain; charset=utf-8")),
+        match admin_api::path(&request)[..] {
+            ["health"] if is_read => Ok(text("OK", "text/plain; charset=utf-8")),
             // It tells nothing that needs a token.
-            "openapi.json" if is_read => {
+            ["openapi.json"] if is_read => {
                 Ok(text(admin_api::OPENAPI, "application/json; charset=utf-8"))
             }
-            _ if is_of_admins(path) => {
-                let nothing = service_fn(async |request: Request| Ok(not_found::answer(&request)));
+            // Capitals make no difference, as in Medusa's router.
+            [first, ..] if first.eq_ignore_ascii_case("admin") => {
+                let nothing = service_fn(async |request| Ok(admin_api::no_route(&request)));
                 self.authenticate.layer(nothing).oneshot(request).await
             }
-            _ => Ok(not_found::answer(&request)),
+            _ => Ok(admin_api::no_route(&request)),
         }
     }
-}
-
-/// Whether a path is /admin or under it. Capitals make no difference, as in Medusa's router.
-fn is_of_admins(path: &str) -> bool {
-    let first = path.split('/').next().unwrap_or_default();
-    first.eq_ignore_ascii_case("admin")
 }
 
 /// An answer of 200 with that text of that type.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use admin_api::{ErrorResponses, Traced};
 use api_root::ApiRoot;
 use auth::Tokens;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run};
-use tower::{ServiceBuilder, service_fn};
+use lambda_http::{Error, Request};
+use tower::service_fn;
 
 /// What the function is told by its environment.
 struct Config {
@@ -31,12 +30,9 @@ async fn main() -> Result<(), Error> {
     let sdk = aws::Sdk::from_env()?;
     let secret = config::fetch_secret(&sdk, &config.auth_secret_id).await?;
     let api_root = Arc::new(ApiRoot::new(Tokens::signed_with(&secret)?));
-    let service = ServiceBuilder::new()
-        .layer(Traced::with(telemetry))
-        .layer(ErrorResponses)
-        .service(service_fn(move |request: Request| {
-            let api_root = Arc::clone(&api_root);
-            async move { api_root.handle(request).await }
-        }));
-    run(service).await
+    let handler = service_fn(move |request: Request| {
+        let api_root = Arc::clone(&api_root);
+        async move { api_root.handle(request).await }
+    });
+    admin_api::serve(telemetry, handler).await
 }

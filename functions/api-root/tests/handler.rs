@@ -28,6 +28,7 @@ fn request(method: &str, path: &str) -> Value {
     let identity = Identity {
         actor: Actor::of("user_1").unwrap(),
         auth_identity_id: "authid_1".to_owned(),
+        password_version: 1,
     };
     let token = tokens().issue(&identity, SystemTime::now()).unwrap();
     let mut event: Value = serde_json::from_str(&NO_ROUTE.replace("<TOKEN>", &token)).unwrap();

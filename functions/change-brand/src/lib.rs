@@ -47,7 +47,7 @@ impl<S: BrandWriter + SyncStore, E: BrandEvents> ChangeBrand<S, E> {
         request: &Request,
         metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
-        let BrandRequest { name } = BrandRequest::parse(request.body())?;
+        let BrandRequest { name } = BrandRequest::parse(admin_api::body(request)?)?;
         let (id, expected, deadline) = (id(request)?, expected(request)?, Deadline::of(request));
         let changed = self.brands.update(id, &name, expected, Timestamp::now());
         match admin_api::in_time(&deadline, changed).await? {
@@ -130,8 +130,7 @@ fn expected(request: &Request) -> Result<Option<u32>, ApiError> {
 }
 
 fn has_changed(brand: &Brand) -> ApiError {
-    ApiError::PreconditionFailed(format!(
-        "The brand has changed: its ETag is \"{}\" now",
-        brand.version
-    ))
+    ApiError::PreconditionFailed {
+        version: brand.version,
+    }
 }

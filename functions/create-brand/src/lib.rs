@@ -37,7 +37,10 @@ impl<S: BrandWriter, E: BrandEvents> CreateBrand<S, E> {
         request: &Request,
         metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
-        let BrandRequest { name } = BrandRequest::parse(request.body())?;
+        if admin_api::path(request) != ["admin", "brands"] {
+            return Ok(admin_api::no_route(request));
+        }
+        let BrandRequest { name } = BrandRequest::parse(admin_api::body(request)?)?;
         let key = idempotency_key(request)?;
         let deadline = Deadline::of(request);
         let brand = Brand::new(name, Timestamp::now());

@@ -2,17 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use admin_api::{ErrorResponses, Traced};
-use auth::{Authenticate, Tokens};
+use auth::{Authenticate, Revocations, Tokens};
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
 use config::{ConfigError, Env};
 use create_brand::CreateBrand;
-use lambda_http::{Error, Request, run};
-use tower::{ServiceBuilder, service_fn};
+use lambda_http::{Error, Request};
+use tower::{Layer, service_fn};
+use users::DynamoDbUsers;
 
 /// Configuration, read from environment variables.
 struct Config {
     brands_table: String,
+    admin_users_table: String,
     brand_events_queue_url: String,
     notify_after: Duration,
     auth_secret_id: String,
@@ -23,6 +24,7 @@ impl Config {
         let mut env = Env::of_process();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
+            admin_users_table: env.text("ADMIN_USERS_TABLE"),
             brand_events_queue_url: env.text("BRAND_EVENTS_QUEUE_URL"),
             notify_after: Duration::from_secs(
                 env.parse("NOTIFY_AFTER_SECONDS").unwrap_or_default(),
@@ -38,8 +40,12 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let (dynamodb, sqs, secret) = tokio::join!(
-        sdk.dynamodb(),
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
+    let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);
+    let revocations = Revocations::read_from(users);
+    // Reading the list opens the connection to DynamoDB.
+    let ((), sqs, secret) = tokio::join!(
+        revocations.prime(),
         sdk.sqs(),
         config::fetch_secret(&sdk, &config.auth_secret_id),
     );
@@ -48,13 +54,10 @@ async fn main() -> Result<(), Error> {
         .with_notify_after(config.notify_after);
     let events = SqsBrandEvents::new(sqs, config.brand_events_queue_url);
     let create_brand = Arc::new(CreateBrand::new(brands, events));
-    let service = ServiceBuilder::new()
-        .layer(Traced::with(telemetry))
-        .layer(ErrorResponses)
-        .layer(Authenticate::with(tokens))
-        .service(service_fn(move |request: Request| {
-            let create_brand = Arc::clone(&create_brand);
-            async move { create_brand.handle(request).await }
-        }));
-    run(service).await
+    let authenticate = Authenticate::with(tokens).unless_revoked(revocations);
+    let handler = authenticate.layer(service_fn(move |request: Request| {
+        let create_brand = Arc::clone(&create_brand);
+        async move { create_brand.handle(request).await }
+    }));
+    admin_api::serve(telemetry, handler).await
 }

@@ -12,7 +12,7 @@ mod query;
 
 use admin_api::{ApiError, Deadline};
 use brand::{BrandId, BrandReader, ListedBrand, StoreError};
-use lambda_http::{Body, Request, RequestExt, Response, tracing};
+use lambda_http::{Body, Request, Response, tracing};
 use telemetry::Metrics;
 use tokio::time::timeout;
 use tracing::error;
@@ -54,10 +54,10 @@ impl<B: BrandReader> QueryBrands<B> {
         request: &Request,
         metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
-        let parameters = request.path_parameters_ref();
-        match parameters.and_then(|parameters| parameters.first("id")) {
-            Some(id) => self.retrieve(id, request, metrics).await,
-            None => self.list(request, metrics).await,
+        match admin_api::path(request)[..] {
+            ["admin", "brands"] => self.list(request, metrics).await,
+            ["admin", "brands", id] => self.retrieve(id, request, metrics).await,
+            _ => Ok(admin_api::no_route(request)),
         }
     }
 

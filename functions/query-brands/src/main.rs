@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use admin_api::{ErrorResponses, Traced};
-use auth::{Authenticate, Tokens};
+use auth::{Authenticate, Revocations, Tokens};
 use brand::DynamoDbBrandStore;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run};
+use lambda_http::{Error, Request};
 use query_brands::QueryBrands;
-use tower::{ServiceBuilder, service_fn};
+use tower::{Layer, service_fn};
+use users::DynamoDbUsers;
 
 /// What the function is told by its environment.
 struct Config {
     brands_table: String,
+    admin_users_table: String,
     auth_secret_id: String,
 }
 
@@ -21,6 +22,7 @@ impl Config {
         let mut env = Env::of_process();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
+            admin_users_table: env.text("ADMIN_USERS_TABLE"),
             auth_secret_id: env.text("AUTH_SECRET_ID"),
         };
         env.finish(config)
@@ -32,20 +34,21 @@ async fn main() -> Result<(), Error> {
     let telemetry = telemetry::init();
     let config = Config::from_env()?;
     let sdk = aws::Sdk::from_env()?;
-    let (dynamodb, secret) = tokio::join!(
-        sdk.dynamodb(),
+    let dynamodb = aws_sdk_dynamodb::Client::new(sdk.config());
+    let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);
+    let revocations = Revocations::read_from(users);
+    // Reading the list opens the connection to DynamoDB.
+    let ((), secret) = tokio::join!(
+        revocations.prime(),
         config::fetch_secret(&sdk, &config.auth_secret_id),
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
     let query_brands = Arc::new(QueryBrands::new(brands));
-    let service = ServiceBuilder::new()
-        .layer(Traced::with(telemetry))
-        .layer(ErrorResponses)
-        .layer(Authenticate::with(tokens))
-        .service(service_fn(move |request: Request| {
-            let query_brands = Arc::clone(&query_brands);
-            async move { query_brands.handle(request).await }
-        }));
-    run(service).await
+    let authenticate = Authenticate::with(tokens).unless_revoked(revocations);
+    let handler = authenticate.layer(service_fn(move |request: Request| {
+        let query_brands = Arc::clone(&query_brands);
+        async move { query_brands.handle(request).await }
+    }));
+    admin_api::serve(telemetry, handler).await
 }

@@ -53,10 +53,13 @@ impl ListQuery {
         let mut parameters = Parameters::of(request);
         let fields = parameters.text("fields");
         let offset = parameters.number("offset", 0..=MAX_OFFSET);
-        let limit = parameters.number("limit", 1..=MAX_LIMIT.into());
+        let limit = parameters.number("limit", 0..=MAX_LIMIT.into());
         let order = parameters.text("order");
         let search = parameters.text("q");
         let after = parameters.text("after");
+        if limit == Some(0) && after.is_some() {
+            parameters.problem("Field 'after' leads nowhere with the limit '0'".to_owned());
+        }
         if offset.is_some_and(|offset| offset > MAX_OFFSET) {
             parameters.problem(
                 "Field 'after' goes further: 'after=' begins, and the 'next' of a page is the 'after' of the one behind it"

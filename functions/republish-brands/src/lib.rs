@@ -3,10 +3,18 @@
 //! An event may get lost, its worker may die, and a run may wait for a CMS that is away. In each case the brand's row says
 //! when to look at it again. A reminder too many costs a read. While the circuit of the CMS is open, one row at a time is
 //! reminded of, as a probe; when it closes, the rest follows.
+//!
+//! A row that stays due whatever is done holds the head of its shard. So where a sweep meets one, it reads on behind it: the
+//! good rows behind have their turn in the same sweep, as long as its time and its [`Limits::rows`] last.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::ready,
+    sync::Arc,
+    time::Duration,
+};
 
-use brand::{BrandId, DueRow, Outbox, Reminders, SHARDS, SyncDue, Timestamp};
+use brand::{BrandId, DueRow, Outbox, Reminders, SHARDS, StoreError, SyncDue, Timestamp};
 use circuit::{Circuit, CircuitBreaker, Opening, ProbeToken};
 use futures::{StreamExt, future::join_all, stream};
 use serde::Serialize;
@@ -44,7 +52,7 @@ pub struct Report {
     pub notified: usize,
     /// How many could not be sent. The rows stay due.
     pub notify_failed: usize,
-    /// How many rows have an id that cannot be read.
+    /// How many rows have an id that cannot be read, or cannot be written to for good.
     pub unreadable: usize,
     /// For how many seconds the row that waits longest has been due.
     pub oldest_due_age: u64,
@@ -131,34 +139,38 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
 
     async fn sweep(&self, trace: &Trace, deadline: Option<u64>) -> Result<Report, UnreadShards> {
         let mut report = Report::default();
-        let (rows, unread) = self.due_rows().await;
-        let now = self.now();
-        let since = rows.iter().filter_map(|row| row.since).min();
-        report.oldest_due_age = since.map_or(0, |since| now.since(since).as_secs());
+        let mut reading = Reading::default();
+        let mut rows = self.due_rows(&mut reading, deadline, &mut report).await;
         report.needs_attention = self.count_attention().await;
         let circuit = self.load_circuit().await;
         if circuit.open.is_some() {
             let open_for = circuit.open_for(self.environment.now());
             report.circuit_open_age = Some(open_for.as_secs());
         }
-        let mut rest = rows.into_iter().peekable();
         let mut is_closed = circuit.open.is_none();
         if !is_closed {
-            let row = rest.peek().filter(|_| probes_a_row(&circuit));
+            let row = rows.first().filter(|_| probes_a_row(&circuit));
             let verdict = self.probe(circuit, row, trace, &mut report).await;
             is_closed = verdict == Verdict::Closed;
         }
-        if is_closed && rest.peek().is_some() {
-            let probed = report.notified; // the row of the probe has its reminder
-            let rows: Vec<DueRow> = rest.skip(probed).take(self.room().await).collect();
-            for chunk in rows.chunks(CHUNK) {
-                if self.time_left(deadline) < FOR_A_CHUNK {
-                    warn!("no time is left; the next invocation goes on");
+        if is_closed && !rows.is_empty() {
+            let probed = report.notified.min(rows.len()); // the row of the probe has its reminder
+            rows.drain(..probed);
+            let mut room = self.room().await;
+            while !rows.is_empty() && room > 0 {
+                rows.truncate(room);
+                room = room.saturating_sub(rows.len());
+                if !self
+                    .remind_all(&rows, &mut reading, deadline, trace, &mut report)
+                    .await
+                {
                     break;
                 }
-                self.remind(chunk, None, trace, &mut report).await;
+                // Behind those that stay due.
+                rows = self.due_rows(&mut reading, deadline, &mut report).await;
             }
         }
+        let unread = reading.unread.len();
         report.emit(unread);
         if unread == 0 {
             Ok(report)
@@ -167,25 +179,58 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
         }
     }
 
-    /// The rows that are due, the longest due first, and how many shards could not be read.
-    async fn due_rows(&self) -> (Vec<DueRow>, usize) {
+    /// Rows that are due and were not read before, the longest due first. Those whose id cannot be read are postponed, and
+    /// others are read instead.
+    async fn due_rows(
+        &self,
+        reading: &mut Reading,
+        deadline: Option<u64>,
+        report: &mut Report,
+    ) -> Vec<DueBrand> {
         let (now, of_each) = (self.now(), self.limits.rows.div_ceil(SHARDS.into()));
-        let shards = (0..SHARDS).map(|shard| self.rows.due(shard, now, of_each));
-        let (mut rows, mut unread) = (Vec::new(), 0);
-        for shard in join_all(shards).await {
-            match shard {
-                Ok(found) => rows.extend(found),
-                Err(cause) => {
-                    error!(
-                        error = telemetry::chain(&cause),
-                        "a shard could not be read"
-                    );
-                    unread += 1;
+        let mut rows = Vec::new();
+        loop {
+            let next = reading.next(of_each);
+            if next.is_empty() || self.time_left(deadline) < FOR_A_CHUNK && reading.has_begun() {
+                break;
+            }
+            let shards = next
+                .iter()
+                .map(|(shard, limit)| self.rows.due(*shard, now, *limit));
+            let found = join_all(shards).await;
+            let mut unreadable = Vec::new();
+            for ((shard, limit), found) in next.into_iter().zip(found) {
+                match found {
+                    Ok(found) => {
+                        let (readable, others) = reading.take(shard, limit, found);
+                        rows.extend(readable);
+                        unreadable.extend(others);
+                    }
+                    Err(cause) => {
+                        error!(
+                            error = telemetry::chain(&cause),
+                            "a shard could not be read"
+                        );
+                        reading.unread.insert(shard);
+                    }
                 }
             }
+            report.unreadable += unreadable.len();
+            for row in &unreadable {
+                error!(
+                    brand.id = row.id,
+                    "a due row cannot be read: its id is none"
+                );
+            }
+            let next_look = now.plus(LONGEST_WAIT);
+            let postponed = unreadable.into_iter().map(|row| (row, next_look));
+            self.postpone(postponed.collect()).await;
         }
-        rows.sort_by(|one, other| one.due_at.cmp(&other.due_at));
-        (rows, unread)
+        let since = rows.iter().filter_map(|due| due.row.since).min();
+        let age = since.map_or(0, |since| now.since(since).as_secs());
+        report.oldest_due_age = report.oldest_due_age.max(age);
+        rows.sort_by(|one: &DueBrand, other| one.row.due_at.cmp(&other.row.due_at));
+        rows
     }
 
     async fn count_attention(&self) -> u64 {
@@ -210,7 +255,7 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
     async fn probe(
         &self,
         circuit: Circuit,
-        row: Option<&DueRow>,
+        row: Option<&DueBrand>,
         trace: &Trace,
         report: &mut Report,
     ) -> Verdict {
@@ -224,7 +269,7 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
             }
         };
         info!(
-            brand.id = row.map(|row| &*row.id),
+            brand.id = row.map(|due| &*due.row.id),
             "the circuit is open: sending a probe"
         );
         if let Some(row) = row {
@@ -274,59 +319,90 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
         usize::try_from(room).unwrap_or(usize::MAX)
     }
 
-    /// Reminds of some rows and postpones those. If this process dies in between, they are reminded of once more.
+    /// Reminds of rows, as long as there is time. Returns whether there was enough.
+    async fn remind_all(
+        &self,
+        rows: &[DueBrand],
+        reading: &mut Reading,
+        deadline: Option<u64>,
+        trace: &Trace,
+        report: &mut Report,
+    ) -> bool {
+        for chunk in rows.chunks(CHUNK) {
+            if self.time_left(deadline) < FOR_A_CHUNK {
+                warn!("no time is left; the next invocation goes on");
+                return false;
+            }
+            let stay_due = self.remind(chunk, None, trace, report).await;
+            reading.read_behind(&stay_due);
+        }
+        true
+    }
+
+    /// Reminds of some rows and postpones those. If this process dies in between, they are reminded of once more. Returns the
+    /// shards of those that stay due.
     async fn remind(
         &self,
-        rows: &[DueRow],
+        rows: &[DueBrand],
         probe: Option<&ProbeToken>,
         trace: &Trace,
         report: &mut Report,
-    ) {
+    ) -> Vec<u8> {
         let now = self.now();
-        let (mut due, mut postponed) = (Vec::with_capacity(rows.len()), Vec::new());
-        let mut readable = Vec::with_capacity(rows.len());
-        for row in rows {
-            match row.id.parse::<BrandId>() {
-                Ok(id) => {
-                    due.push(SyncDue {
-                        id: Some(id),
-                        probe: probe.map(ToString::to_string),
-                    });
-                    readable.push(row);
-                }
-                Err(cause) => {
-                    error!(brand.id = row.id, error = %cause, "a due row cannot be read");
-                    report.unreadable += 1;
-                    postponed.push(row);
-                }
-            }
-        }
+        let due: Vec<SyncDue> = rows
+            .iter()
+            .map(|due| SyncDue {
+                id: Some(due.id),
+                probe: probe.map(ToString::to_string),
+            })
+            .collect();
         let sent = self.reminders.remind(&due, now, trace).await;
-        for (row, sent) in readable.into_iter().zip(sent) {
+        let (mut postponed, mut stay_due) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (due, sent) in rows.iter().zip(sent) {
             match sent {
                 Ok(()) => {
                     report.notified += 1;
-                    postponed.push(row);
+                    postponed.push(due);
                 }
                 Err(cause) => {
-                    warn!(
-                        brand.id = row.id,
-                        error = telemetry::chain(&cause),
-                        "notify_failed"
-                    );
+                    let error = telemetry::chain(&cause);
+                    warn!(brand.id = due.row.id, error, "notify_failed");
                     report.notify_failed += 1;
+                    stay_due.push(due.shard);
                 }
             }
         }
-        stream::iter(postponed)
-            .for_each_concurrent(AT_ONCE, async |row: &DueRow| {
-                let next = now.plus(self.wait_of(row, now));
-                if let Err(cause) = self.rows.postpone(row, next).await {
-                    let error = telemetry::chain(&cause);
-                    warn!(brand.id = row.id, error, "the row stays due");
-                }
-            })
-            .await;
+        let rows = postponed.iter().map(|due| {
+            let wait = self.wait_of(&due.row, now);
+            (due.row.clone(), now.plus(wait))
+        });
+        let failed = self.postpone(rows.collect()).await;
+        for due in postponed {
+            if let Some(cause) = failed.get(&due.row.id) {
+                report.unreadable += usize::from(!cause.is_transient());
+                stay_due.push(due.shard);
+            }
+        }
+        stay_due
+    }
+
+    /// Postpones rows. Returns those that stay due, by their id, with the reason.
+    async fn postpone(&self, rows: Vec<(DueRow, Timestamp)>) -> BTreeMap<String, StoreError> {
+        let postponed = stream::iter(rows).map(|(row, next)| async move {
+            let cause = self.rows.postpone(&row, next).await.err()?;
+            let error = telemetry::chain(&cause);
+            if cause.is_transient() {
+                warn!(brand.id = row.id, error, "the row stays due");
+            } else {
+                error!(
+                    brand.id = row.id,
+                    error, "the row cannot be written to; it stays due"
+                );
+            }
+            Some((row.id, cause))
+        });
+        let failed = postponed.buffer_unordered(AT_ONCE).filter_map(ready);
+        failed.collect().await
     }
 
     /// How long a row waits for its next reminder: as long as it has been due, so that the waits double.
@@ -345,6 +421,73 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
 
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.environment.now().as_millis())
+    }
+}
+
+/// A row that is due, and has an id.
+struct DueBrand {
+    shard: u8,
+    id: BrandId,
+    row: DueRow,
+}
+
+/// How far a sweep has read the shards of due rows.
+#[derive(Default)]
+struct Reading {
+    /// The ids of the rows that were read.
+    seen: BTreeSet<String>,
+    /// How many rows of a shard are passed over when it is read again. A shard that is not here was not read yet.
+    passed_over: BTreeMap<u8, u16>,
+    /// The shards in which there may be more behind what was passed over.
+    has_more: BTreeSet<u8>,
+    /// The shards that could not be read.
+    unread: BTreeSet<u8>,
+}
+
+impl Reading {
+    fn has_begun(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
+    /// The shards to read next, with how many of their rows.
+    fn next(&mut self, of_each: u16) -> Vec<(u8, u16)> {
+        if self.passed_over.is_empty() {
+            self.has_more = (0..SHARDS).collect();
+        }
+        let shards = std::mem::take(&mut self.has_more);
+        let next = shards.into_iter().map(|shard| {
+            let passed_over = self.passed_over.entry(shard).or_default();
+            (shard, of_each.saturating_add(*passed_over))
+        });
+        next.collect()
+    }
+
+    /// Takes what a shard has: rows that can be read, and others.
+    fn take(&mut self, shard: u8, limit: u16, found: Vec<DueRow>) -> (Vec<DueBrand>, Vec<DueRow>) {
+        let is_full = found.len() >= limit.into();
+        let (mut readable, mut others) = (Vec::new(), Vec::new());
+        for row in found {
+            if !self.seen.insert(row.id.clone()) {
+                continue;
+            }
+            match row.id.parse() {
+                Ok(id) => readable.push(DueBrand { shard, id, row }),
+                Err(_) => others.push(row),
+            }
+        }
+        if is_full {
+            self.read_behind(&vec![shard; others.len()]);
+        }
+        (readable, others)
+    }
+
+    /// For each of these shards there is a row that is passed over from now on.
+    fn read_behind(&mut self, shards: &[u8]) {
+        for shard in shards {
+            let passed_over = self.passed_over.entry(*shard).or_default();
+            *passed_over = passed_over.saturating_add(1);
+            self.has_more.insert(*shard);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use brand::{DynamoDbBrandStore, SqsBrandEvents};
 use circuit::{CircuitBreaker, CircuitConfig, DynamoDbCircuitStore};
 use config::{ConfigError, Env};
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use republish_brands::{Limits, RepublishBrands};
 use serde_json::Value;
 use telemetry::Trace;
@@ -67,5 +67,5 @@ async fn main() -> Result<(), Error> {
         telemetry.flush();
         report.map_err(Error::from)
     };
-    run(service_fn(handle)).await
+    aws::run(Runtime::new(service_fn(handle))).await
 }

@@ -13,8 +13,8 @@ use std::{
 };
 
 use brand::{
-    Brand, BrandId, BrandName, BrandRow, CMS_SUBSCRIBER, EventError, MemoryBrandStore, Reminders,
-    SyncDue, Timestamp,
+    Brand, BrandId, BrandName, BrandRow, CMS_SUBSCRIBER, DueRow, EventError, MemoryBrandStore,
+    Outbox, Reminders, SHARDS, StoreError, SyncDue, Timestamp,
 };
 use circuit::{
     CircuitBreaker, CircuitConfig, CircuitGate, Failure, MemoryCircuitStore, ProbeToken,
@@ -75,6 +75,48 @@ impl Reminders for Queue {
     }
 }
 
+/// Rows, and before them in the first shard rows that are damaged: an id that is none, or one that cannot be written to.
+#[derive(Clone)]
+struct Rows {
+    good: MemoryBrandStore,
+    damaged: Arc<Mutex<Vec<DueRow>>>,
+}
+
+impl Outbox for Rows {
+    async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
+        let good = self.good.due(shard, now, limit).await?;
+        let damaged = self.damaged.lock().unwrap();
+        let is_due = |row: &&DueRow| shard == 0 && row.due_at <= now.to_string();
+        let damaged = damaged.iter().filter(is_due).cloned();
+        let mut due: Vec<DueRow> = damaged.chain(good).collect();
+        due.sort_by(|one, other| one.due_at.cmp(&other.due_at));
+        due.truncate(limit.into());
+        Ok(due)
+    }
+
+    async fn postpone(&self, row: &DueRow, due_at: Timestamp) -> Result<(), StoreError> {
+        let is_damaged = {
+            let mut damaged = self.damaged.lock().unwrap();
+            let found = damaged.iter_mut().find(|damaged| damaged.id == row.id);
+            let is_damaged = found.is_some();
+            if let Some(found) = found.filter(|found| found.id.parse::<BrandId>().is_err()) {
+                found.due_at = due_at.to_string();
+                return Ok(());
+            }
+            is_damaged
+        };
+        if is_damaged {
+            let cause = std::io::Error::other("the row is too large");
+            return Err(StoreError::Refused(Arc::new(cause)));
+        }
+        self.good.postpone(row, due_at).await
+    }
+
+    async fn count_attention(&self, shard: u8) -> Result<u64, StoreError> {
+        self.good.count_attention(shard).await
+    }
+}
+
 fn away<'a>(key: &'a str, probe: Option<&'a ProbeToken>) -> Failure<'a> {
     Failure {
         key: Some(key),
@@ -86,6 +128,7 @@ fn away<'a>(key: &'a str, probe: Option<&'a ProbeToken>) -> Failure<'a> {
 
 struct World {
     rows: MemoryBrandStore,
+    damaged: Arc<Mutex<Vec<DueRow>>>,
     queue: Queue,
     breaker: CircuitBreaker,
     clock: Arc<Clock>,
@@ -97,6 +140,7 @@ impl World {
         let circuits = Arc::new(MemoryCircuitStore::new());
         Self {
             rows: MemoryBrandStore::new(),
+            damaged: Arc::default(),
             queue: Queue::default(),
             breaker: CircuitBreaker::new(circuits, CMS_SUBSCRIBER, CircuitConfig::default()),
             clock: Arc::new(Clock(Instant::now())),
@@ -116,6 +160,28 @@ impl World {
         id
     }
 
+    /// Damaged rows at the head of the first shard.
+    fn damage(&self, ids: impl Iterator<Item = String>) {
+        self.damaged.lock().unwrap().extend(ids.map(|id| DueRow {
+            id,
+            due_at: "!".to_owned(),
+            since: None,
+        }));
+    }
+
+    /// Brands of the first shard that are due.
+    fn due_in_first_shard(&self, count: usize) -> BTreeSet<BrandId> {
+        let new = || Brand::new(BrandName::parse("Acme").unwrap(), self.now());
+        let brands = std::iter::repeat_with(new);
+        let brands = brands.filter(|brand| brand.id.shard(SHARDS) == 0);
+        let put = |brand: Brand| {
+            let id = brand.id;
+            self.rows.put(BrandRow::from(brand));
+            id
+        };
+        brands.take(count).map(put).collect()
+    }
+
     async fn sweep(&self) -> Report {
         self.sweep_until(None).await
     }
@@ -125,8 +191,12 @@ impl World {
             first_wait: MINUTE,
             rows: self.limit,
         };
+        let rows = Rows {
+            good: self.rows.clone(),
+            damaged: Arc::clone(&self.damaged),
+        };
         let handler = RepublishBrands::new(
-            self.rows.clone(),
+            rows,
             self.queue.clone(),
             self.breaker.clone(),
             self.clock.clone(),
@@ -338,4 +408,93 @@ async fn a_circuit_that_an_operator_opened_has_no_probes() {
     let now = world.clock.now();
     world.breaker.close("done", now).await.unwrap();
     assert_eq!(world.sweep().await.notified, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_whose_id_is_none_hold_up_no_other_and_are_looked_at_once_an_hour() {
+    let mut world = World::new();
+    world.limit = 1_000;
+    let good = world.due_in_first_shard(10);
+    world.damage((0..300).map(|number| format!("junk {number}")));
+    let report = world.sweep().await;
+    assert_eq!(report.unreadable, 300);
+    let sent: BTreeSet<BrandId> = world.sent_ids().into_iter().collect();
+    assert!(sent.is_superset(&good), "in the same sweep");
+    let mut looks = 0;
+    for _ in 0..120 {
+        sleep(MINUTE).await;
+        looks += world.sweep().await.unreadable;
+    }
+    assert_eq!(looks, 2 * 300);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_cannot_be_written_to_hold_up_no_other() {
+    let mut world = World::new();
+    world.limit = 1_000;
+    let good = world.due_in_first_shard(10);
+    let damaged: BTreeSet<BrandId> = (0..300).map(|_| BrandId::new(world.now())).collect();
+    world.damage(damaged.iter().map(ToString::to_string));
+    let report = world.sweep().await;
+    assert_eq!(report.unreadable, 300);
+    let sent = world.sent_ids();
+    assert_eq!(sent.len(), report.notified, "each once");
+    let sent: BTreeSet<BrandId> = sent.into_iter().collect();
+    assert_eq!(sent.len(), report.notified);
+    assert!(sent.is_superset(&good), "in the same sweep");
+    assert!(
+        sent.is_superset(&damaged),
+        "they may be synced all the same"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_whose_reminders_the_queue_refuses_hold_up_no_other() {
+    let mut world = World::new();
+    world.limit = 1_000;
+    let refused = world.due_in_first_shard(300);
+    world.queue.refused.lock().unwrap().extend(&refused);
+    sleep(Duration::from_secs(1)).await;
+    let good = world.due_in_first_shard(10);
+    let report = world.sweep().await;
+    assert_eq!(report.notify_failed, 300);
+    let sent: BTreeSet<BrandId> = world.sent_ids().into_iter().collect();
+    assert!(sent.is_superset(&good), "in the same sweep");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_sent_than_the_queue_has_room_for_whatever_stays_due() {
+    let mut world = World::new();
+    world.limit = 160;
+    world.due_in_first_shard(10);
+    let ids = (0..300).map(|_| BrandId::new(world.now()).to_string());
+    world.damage(ids);
+    let report = world.sweep().await;
+    assert_eq!(report.notified, 160);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_whose_id_is_none_is_no_probe() {
+    let world = World::new();
+    let good = world.due(world.now());
+    world.damage(std::iter::once("junk".to_owned()));
+    world.open_the_circuit().await;
+    sleep(MINUTE).await;
+    world.sweep().await;
+    let sent = world.sent();
+    assert_eq!((sent.len(), sent[0].id), (1, Some(good)));
+    assert!(sent[0].probe.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_brand_whose_row_is_due_in_a_year_is_reminded_of_within_eight_sweeps() {
+    let world = World::new();
+    let id = world.due(world.now().plus(MINUTE * 60 * 24 * 365));
+    let mut reminded = Vec::new();
+    for _ in 0..SHARDS {
+        world.sweep().await;
+        reminded.extend(world.sent_ids());
+        sleep(MINUTE).await;
+    }
+    assert_eq!(reminded.first(), Some(&id));
 }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use admin_api::{ErrorResponses, Traced};
 use auth::Tokens;
 use config::{ConfigError, Env};
-use lambda_http::{Error, Request, run};
+use lambda_http::{Error, Request};
 use sign_in::{SignIn, attempts::DynamoDbAttempts};
-use tower::{ServiceBuilder, service_fn};
+use tower::service_fn;
 use users::{Argon2id, DynamoDbUsers};
 
 /// What the function is told by its environment.
@@ -41,13 +40,10 @@ async fn main() -> Result<(), Error> {
     let tokens = Tokens::signed_with(&secret?)?;
     let users = DynamoDbUsers::new(dynamodb.clone(), config.admin_users_table);
     let attempts = DynamoDbAttempts::new(dynamodb, config.sign_in_attempts_table);
-    let sign_in = Arc::new(SignIn::new(users, attempts, Argon2id, tokens));
-    let service = ServiceBuilder::new()
-        .layer(Traced::with(telemetry))
-        .layer(ErrorResponses)
-        .service(service_fn(move |request: Request| {
-            let sign_in = Arc::clone(&sign_in);
-            async move { sign_in.handle(request).await }
-        }));
-    run(service).await
+    let sign_in = Arc::new(SignIn::new(users, attempts, Argon2id::new(), tokens));
+    let handler = service_fn(move |request: Request| {
+        let sign_in = Arc::clone(&sign_in);
+        async move { sign_in.handle(request).await }
+    });
+    admin_api::serve(telemetry, handler).await
 }

@@ -8,7 +8,7 @@ use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::{ApiKey, Cms, CmsConfig, CmsModel, CmsUrl, EntryStatus, Faults, OnDelete};
 use config::{ConfigError, Env};
 use dead_letters::DeadLetterQueue;
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
 use workflow::{Engine, EngineConfig, MemoryJournal, ResumePolicy, SystemEnvironment};
 
@@ -154,7 +154,7 @@ async fn main() -> Result<(), Error> {
         telemetry.flush();
         Ok::<_, Error>(answer)
     };
-    run(service_fn(handle)).await
+    aws::run(Runtime::new(service_fn(handle))).await
 }
 
 async fn api_key(sdk: &aws::Sdk, secret_id: &str) -> Result<ApiKey, Error> {

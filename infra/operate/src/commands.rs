@@ -11,23 +11,20 @@ use std::error::Error;
 
 use brand::DynamoDbBrandStore;
 use clap::Args;
-use users::{DynamoDbUsers, Email};
+use users::DynamoDbUsers;
 
 /// What a person is told when a command fails: one line.
 pub(crate) type Problem = Box<dyn Error>;
 
-/// Which user it is about.
+/// Where users are kept.
 #[derive(Args)]
-pub(crate) struct UserArguments {
-    /// The email that the user signs in with
-    #[arg(long, value_parser = Email::parse)]
-    email: Email,
+pub(crate) struct UsersArguments {
     /// The table of users: the stack's output `AdminUsersTableName`
     #[arg(long, env = "ADMIN_USERS_TABLE")]
     table: String,
 }
 
-impl UserArguments {
+impl UsersArguments {
     async fn users(&self) -> Result<DynamoDbUsers, Problem> {
         let sdk = aws::operator_config().await?;
         let client = aws_sdk_dynamodb::Client::new(&sdk);

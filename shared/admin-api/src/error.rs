@@ -9,7 +9,7 @@ use lambda_http::{
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::shown;
+use crate::{entity_tag, shown};
 
 /// Why a request is not answered as it wished. The message is for the client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -20,9 +20,12 @@ pub enum ApiError {
     /// The request contradicts an earlier one: 409.
     #[error("{0}")]
     Conflict(String),
-    /// What the request expects is not so (any more): 412.
-    #[error("{0}")]
-    PreconditionFailed(String),
+    /// The brand is not as the request expects it (any more): 412, with its entity tag.
+    #[error("The brand has changed: its ETag is \"{version}\" now")]
+    PreconditionFailed {
+        /// The brand's version now.
+        version: u32,
+    },
     /// There is nothing of that name: 404.
     #[error("{0}")]
     NotFound(String),
@@ -45,6 +48,9 @@ pub enum ApiError {
     /// The request's body is larger than [`MAX_BODY`](crate::MAX_BODY): 413.
     #[error("request entity too large")]
     TooLarge,
+    /// The request's body is packed, in a way that is not unpacked here: 415, in the words of Medusa's parser.
+    #[error("unsupported content encoding \"{0}\"")]
+    UnsupportedEncoding(String),
     /// It failed on this side: 500. What happened is in the log, not in the answer.
     #[error("An unknown error occurred.")]
     Unknown,
@@ -65,9 +71,10 @@ impl ApiError {
             Self::Unauthorized | Self::SignInRefused(_) => StatusCode::UNAUTHORIZED,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionFailed { .. } => StatusCode::PRECONDITION_FAILED,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -78,14 +85,14 @@ impl ApiError {
         let message = self.to_string();
         match self {
             Self::InvalidData(_) => json!({ "type": "invalid_data", "message": message }),
-            Self::Conflict(_) | Self::PreconditionFailed(_) => {
+            Self::Conflict(_) | Self::PreconditionFailed { .. } => {
                 json!({ "code": "invalid_state_error", "type": "conflict", "message": message })
             }
             Self::NotFound(_) => json!({ "type": "not_found", "message": message }),
             Self::NotAllowed(_) => json!({ "type": "not_allowed", "message": message }),
             Self::Unauthorized => json!({ "message": message }),
             Self::SignInRefused(_) => json!({ "type": "unauthorized", "message": message }),
-            Self::TooLarge | Self::TooManyRequests { .. } => {
+            Self::TooLarge | Self::TooManyRequests { .. } | Self::UnsupportedEncoding(_) => {
                 json!({ "type": "unknown_error", "message": message })
             }
             Self::Unknown => {
@@ -112,6 +119,18 @@ impl ApiError {
             Self::TooManyRequests { retry_after } => {
                 let seconds = retry_after.as_secs().max(1).into();
                 response.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+            Self::PreconditionFailed { version } => {
+                response
+                    .headers_mut()
+                    .insert(header::ETAG, entity_tag(version));
+            }
+            // RFC 9110, 15.5.16.
+            Self::UnsupportedEncoding(_) => {
+                let identity = header::HeaderValue::from_static("identity");
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, identity);
             }
             _ => {}
         }

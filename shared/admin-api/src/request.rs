@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fmt};
 
 use brand::{BrandName, InvalidBrandName};
+use lambda_http::{Request, http::header};
 use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
@@ -16,6 +17,18 @@ pub const MAX_BODY: usize = 100 * 1024;
 
 /// The most characters of a value that an error message repeats.
 const MAX_SHOWN: usize = 100;
+
+/// The body of a request, if it is sent as it is: nothing here unpacks one.
+pub fn body(request: &Request) -> Result<&[u8], ApiError> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    match encoding.map(|encoding| encoding.as_bytes().trim_ascii()) {
+        Some(encoding) if !encoding.eq_ignore_ascii_case(b"identity") => {
+            let encoding = shown(&String::from_utf8_lossy(encoding));
+            Err(ApiError::UnsupportedEncoding(encoding))
+        }
+        _ => Ok(request.body()),
+    }
+}
 
 /// As much of what a client sent as an error message repeats.
 #[must_use]
@@ -54,6 +67,7 @@ fn problem(refused: InvalidBrandName) -> String {
         InvalidBrandName::ControlCharacter => {
             "Value for field 'name' must not contain control characters".to_owned()
         }
+        InvalidBrandName::NotText => "Value for field 'name' must be valid text".to_owned(),
     }
 }
 
@@ -125,6 +139,8 @@ impl Document {
         let text = std::str::from_utf8(body).map_err(|error| {
             ApiError::InvalidData(format!("The body is not valid UTF-8: {error}"))
         })?;
+        // What Windows writes ahead of a text means nothing; Medusa's parser takes it off, too.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // No body is a body without fields, as in Medusa.
         let text = if text.trim().is_empty() { "{}" } else { text };
         serde_json::from_str(text)
@@ -168,8 +184,11 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
-    use super::{BrandRequest, MAX_BODY};
+    use lambda_http::Request;
+
+    use super::{BrandRequest, MAX_BODY, body};
     use crate::ApiError;
 
     fn refusal(body: &str) -> String {
@@ -218,6 +237,31 @@ mod tests {
         assert!(
             matches!(parsed, Err(ApiError::InvalidData(message)) if message.contains("not valid UTF-8"))
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_ahead_of_the_body_is_nothing_and_elsewhere_it_is() {
+        let marked = "\u{feff}{\"name\":\"Acme\"}";
+        assert!(BrandRequest::parse(marked.as_bytes()).is_ok());
+        assert_eq!(refusal("\u{feff}"), refusal(""));
+        assert!(refusal("\u{feff}\u{feff}{}").contains("not valid JSON"));
+    }
+
+    #[test]
+    fn a_body_that_is_packed_is_refused_before_it_is_read() {
+        let encoded = |encoding: &str| {
+            let mut request = Request::new("{}".into());
+            let encoding = encoding.parse().unwrap();
+            request.headers_mut().insert("content-encoding", encoding);
+            body(&request).map(<[u8]>::to_vec)
+        };
+        for encoding in ["identity", " Identity"] {
+            assert_eq!(encoded(encoding), Ok(b"{}".to_vec()));
+        }
+        for encoding in ["gzip", "br", "gzip, identity", ""] {
+            let refused = ApiError::UnsupportedEncoding(encoding.to_owned());
+            assert_eq!(encoded(encoding), Err(refused), "{encoding}");
+        }
     }
 
     #[test]

@@ -53,10 +53,14 @@ pub fn brand(brand: &Brand) -> Result<Response<Body>, ApiError> {
 /// The same answer, with that brand's version as the entity tag.
 #[must_use]
 pub fn tagged(mut answer: Response<Body>, brand: &Brand) -> Response<Body> {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", brand.version)) {
-        answer.headers_mut().insert(header::ETAG, tag);
-    }
+    let tag = entity_tag(brand.version);
+    answer.headers_mut().insert(header::ETAG, tag);
     answer
+}
+
+/// The entity tag of a version.
+pub(crate) fn entity_tag(version: u32) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from(version))
 }
 
 /// An answer of 200 with that body.

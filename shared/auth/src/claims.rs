@@ -19,6 +19,17 @@ pub struct Identity {
     pub actor: Actor,
     /// The id of how the user signs in: in Medusa, what connects a user to a password.
     pub auth_identity_id: String,
+    /// Which password the user signed in with, counted from the first: once there is a later one, the token is refused.
+    pub password_version: u32,
+}
+
+/// What a good token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The user who acts with it.
+    pub actor: Actor,
+    /// Which password the user signed in with.
+    pub password_version: u32,
 }
 
 /// The claims as they are signed, under Medusa's names.
@@ -30,6 +41,8 @@ pub(crate) struct Claims<'a> {
     auth_provider: &'static str,
     app_metadata: AppMetadata<'a>,
     user_metadata: UserMetadata,
+    /// Medusa has no such claim: its tokens stay good when the password is another.
+    password_version: u32,
     iat: u64,
     exp: u64,
 }
@@ -54,6 +67,7 @@ impl<'a> Claims<'a> {
                 user_id: identity.actor.id(),
             },
             user_metadata: UserMetadata {},
+            password_version: identity.password_version,
             iat: now,
             exp: now.saturating_add(LIFETIME),
         }
@@ -65,14 +79,15 @@ impl<'a> Claims<'a> {
 pub(crate) struct Presented {
     actor_id: String,
     actor_type: String,
+    password_version: u32,
     iat: u64,
     exp: u64,
     nbf: Option<u64>,
 }
 
 impl Presented {
-    /// The actor, if the token is good now.
-    pub(crate) fn check(self, now: u64) -> Result<Actor, InvalidToken> {
+    /// What it says, if the token is good now.
+    pub(crate) fn check(self, now: u64) -> Result<Checked, InvalidToken> {
         if now >= self.exp.saturating_add(LEEWAY) {
             return Err(InvalidToken::Expired);
         }
@@ -83,6 +98,11 @@ impl Presented {
         if self.actor_type != USER {
             return Err(InvalidToken::NoUser);
         }
-        Actor::of(self.actor_id).ok_or(InvalidToken::NoUser)
+        let actor = Actor::of(self.actor_id).ok_or(InvalidToken::NoUser)?;
+        let password_version = self.password_version;
+        Ok(Checked {
+            actor,
+            password_version,
+        })
     }
 }

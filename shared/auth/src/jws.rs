@@ -7,7 +7,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::IgnoredAny};
 use sha2::Sha256;
 
 /// A secret, ready to sign and to check with. It has no `Debug`.
@@ -21,7 +21,13 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    crit: Option<serde_json::Value>,
+    /// Whether it is there, with whatever value: `null` is no list of names (RFC 7515, 4.1.11).
+    #[serde(default, rename = "crit", deserialize_with = "is_there")]
+    is_critical: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// Why a text is not accepted.
@@ -69,7 +75,7 @@ pub(crate) fn verify(keys: &[Key], text: &str) -> Result<Vec<u8>, Refused> {
         return Err(Refused::Signature);
     }
     let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| Refused::Header)?;
-    if header.alg != "HS256" || header.crit.is_some() {
+    if header.alg != "HS256" || header.is_critical {
         return Err(Refused::Header);
     }
     decode(payload)
@@ -181,8 +187,14 @@ mod tests {
                 "{header}"
             );
         }
-        let critical = with_header(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#);
-        assert_eq!(verify(&[rfc_key()], &critical), Err(Refused::Header));
+        for crit in [r#"["exp"]"#, "[]", "null", "false", r#""exp""#] {
+            let critical = with_header(&format!(r#"{{"alg":"HS256","crit":{crit},"exp":1}}"#));
+            assert_eq!(
+                verify(&[rfc_key()], &critical),
+                Err(Refused::Header),
+                "{crit}"
+            );
+        }
     }
 
     #[test]

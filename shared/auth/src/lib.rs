@@ -51,9 +51,11 @@ mod actor;
 mod claims;
 mod jws;
 mod layer;
+mod revocations;
 mod tokens;
 
 pub use actor::Actor;
-pub use claims::Identity;
+pub use claims::{Checked, Identity};
 pub use layer::{Authenticate, Authenticating};
+pub use revocations::Revocations;
 pub use tokens::{InvalidSecret, InvalidToken, Tokens};

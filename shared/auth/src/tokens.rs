@@ -9,7 +9,7 @@ use config::Secret;
 use thiserror::Error;
 
 use crate::{
-    Actor, Identity,
+    Checked, Identity,
     claims::{Claims, Presented},
     jws::{self, Key, Refused},
 };
@@ -50,8 +50,8 @@ impl Tokens {
         Ok(self.signing.sign(&claims))
     }
 
-    /// Whose token that is, if it is good now.
-    pub fn check(&self, token: &str, now: SystemTime) -> Result<Actor, InvalidToken> {
+    /// What that token says, if it is good now.
+    pub fn check(&self, token: &str, now: SystemTime) -> Result<Checked, InvalidToken> {
         let claims = jws::verify(&self.accepted, token).map_err(|refused| match refused {
             Refused::Malformed => InvalidToken::Malformed,
             Refused::Signature => InvalidToken::Signature,
@@ -105,6 +105,9 @@ pub enum InvalidToken {
     /// It is for another type of actor, or for nobody.
     #[error("the token is not a user's")]
     NoUser,
+    /// Its user has another password by now.
+    #[error("the token is of an earlier password")]
+    Revoked,
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, secrets, how much time is left, and how a
-//! trace goes along in a message.
+//! AWS, as a Lambda function meets it: the SDK's configuration, what its errors mean, secrets, its invocations and how much time
+//! they have left, and how a trace goes along in a message.
 
 mod error;
 mod http;
+mod invocations;
 mod prime;
 mod roots;
 mod sdk;
@@ -12,6 +13,7 @@ mod traced;
 
 pub use aws_config::SdkConfig;
 pub use error::is_transient;
+pub use invocations::run;
 pub use roots::RootsError;
 pub use sdk::{Sdk, operator_config, sdk_config};
 pub use secret::SecretError;

@@ -9,7 +9,12 @@
     reason = "a case fails by panicking, as a test does"
 )]
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::future::join_all;
 
 use crate::{
     Brand, BrandId, BrandName, BrandReader, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
@@ -103,7 +108,12 @@ pub async fn writer<S: BrandWriter + SyncStore>(store: &S) {
     let Changed::Done(deleted) = store.delete(brand.id, None, now).await.unwrap() else {
         panic!("nothing was expected")
     };
-    assert_eq!((deleted.version, deleted.deleted_at), (3, Some(now)));
+    let later = now.plus(Duration::from_millis(1));
+    assert_eq!(
+        (deleted.version, deleted.updated_at, deleted.deleted_at),
+        (3, later, Some(later)),
+        "the later version has the later time"
+    );
     let Changed::Deleted {
         brand: found,
         needs_attention: false,
@@ -135,6 +145,111 @@ pub async fn writer<S: BrandWriter + SyncStore>(store: &S) {
         panic!("it is deleted")
     };
     assert!(!needs_attention, "the mark is about another version");
+}
+
+/// What [`BrandWriter`] promises to those who change one brand at once, by clocks that differ.
+pub async fn concurrent_changes<S: BrandWriter + SyncStore>(store: &S) {
+    let now = Timestamp::now();
+    one_of_many_changes_of_one_version_wins(store, now).await;
+    many_changes_at_once_follow_each_other(store, now).await;
+    changes_by_clocks_that_differ_follow_each_other(store, now).await;
+    a_deletion_is_made_once(store, now).await;
+}
+
+/// Even where all want the same name at the same time.
+async fn one_of_many_changes_of_one_version_wins<S: BrandWriter + SyncStore>(
+    store: &S,
+    now: Timestamp,
+) {
+    let id = stored(store, "Acme").await.brand.id;
+    let now = now.plus(Duration::from_secs(1));
+    let name = BrandName::parse("Globex").unwrap();
+    let renames = (0..20).map(|_| store.update(id, &name, Some(1), now));
+    let outcomes = join_all(renames).await.into_iter().map(Result::unwrap);
+    let (won, lost): (Vec<Changed>, Vec<Changed>) =
+        outcomes.partition(|outcome| matches!(outcome, Changed::Done(_)));
+    assert_eq!(won.len(), 1, "{won:?}");
+    assert!(
+        lost.iter()
+            .all(|outcome| matches!(outcome, Changed::Conflict(_)))
+    );
+    assert_eq!(row(store, id).await.brand.version, 2);
+}
+
+async fn many_changes_at_once_follow_each_other<S: BrandWriter + SyncStore>(
+    store: &S,
+    now: Timestamp,
+) {
+    const CHANGES: u32 = 30;
+    let id = stored(store, "Acme").await.brand.id;
+    let name = |number: u32| BrandName::parse(format!("Name {number}")).unwrap();
+    let renames = (0..CHANGES).map(|number| {
+        // Some clocks are a little behind.
+        let at = now.minus(Duration::from_millis(u64::from(number % 7)));
+        async move { store.update(id, &name(number), None, at).await.unwrap() }
+    });
+    let mut versions =
+        BTreeMap::from([(1, (now.minus(Duration::from_mins(1)), "Acme".to_owned()))]);
+    for outcome in join_all(renames).await {
+        let Changed::Done(brand) = outcome else {
+            panic!("nothing was expected")
+        };
+        let known = versions.insert(brand.version, (brand.updated_at, brand.name.to_string()));
+        assert_eq!(known, None, "each change is a version of its own");
+    }
+    assert_eq!(versions.len(), CHANGES as usize + 1);
+    let times: Vec<Timestamp> = versions.values().map(|(at, _)| *at).collect();
+    assert!(times.is_sorted_by(|one, other| one < other), "{times:?}");
+    let names: BTreeSet<&String> = versions.values().map(|(_, name)| name).collect();
+    assert_eq!(names.len(), versions.len());
+    let last = row(store, id).await.brand;
+    assert_eq!(
+        (last.version, Some(&last.updated_at)),
+        (CHANGES + 1, times.last())
+    );
+}
+
+async fn changes_by_clocks_that_differ_follow_each_other<S: BrandWriter + SyncStore>(
+    store: &S,
+    now: Timestamp,
+) {
+    let id = stored(store, "Acme").await.brand.id;
+    let name = BrandName::parse("Globex").unwrap();
+    let year = Duration::from_hours(365 * 24);
+    let mut before = None;
+    for at in [
+        now.plus(year),
+        now.minus(year),
+        Timestamp::from_millis(0),
+        now,
+    ] {
+        let Changed::Done(brand) = store.update(id, &name, None, at).await.unwrap() else {
+            panic!("nothing was expected")
+        };
+        assert!(Some(brand.updated_at) > before, "{brand:?}");
+        before = Some(brand.updated_at);
+        let due_at = row(store, id).await.due_at.unwrap();
+        assert!(due_at > at, "it is due by the clock of the change");
+        assert!(due_at < at.plus(Duration::from_hours(1)));
+    }
+    // The last moment of all is followed by another, since a brand must not be stuck.
+    for at in [Timestamp::from_millis(u64::MAX), now] {
+        let changed = store.update(id, &name, None, at).await.unwrap();
+        assert!(matches!(changed, Changed::Done(brand) if brand.updated_at == at));
+    }
+}
+
+async fn a_deletion_is_made_once<S: BrandWriter + SyncStore>(store: &S, now: Timestamp) {
+    let id = stored(store, "Acme").await.brand.id;
+    let deletions = (0..20).map(|_| store.delete(id, None, now));
+    let outcomes = join_all(deletions).await.into_iter().map(Result::unwrap);
+    let (won, lost): (Vec<Changed>, Vec<Changed>) =
+        outcomes.partition(|outcome| matches!(outcome, Changed::Done(_)));
+    assert_eq!(won.len(), 1, "{won:?}");
+    assert!(
+        lost.iter()
+            .all(|outcome| matches!(outcome, Changed::Deleted { .. }))
+    );
 }
 
 /// The suite for [`SyncStore`].
@@ -242,6 +357,8 @@ pub async fn outbox<S: BrandWriter + SyncStore + Outbox>(store: &S) {
         "it was due otherwise than seen"
     );
 
+    far_ahead(store).await;
+
     let shard = id.shard(SHARDS);
     let since = Timestamp::now();
     let marked = Schedule {
@@ -257,6 +374,25 @@ pub async fn outbox<S: BrandWriter + SyncStore + Outbox>(store: &S) {
     store.update(id, &name, None, since).await.unwrap();
     let changed = row(store, id).await;
     assert_eq!(changed.attention_since(), None, "a change ends it");
+}
+
+/// A clock that was a year ahead does not make a brand wait for a year.
+async fn far_ahead<S: BrandWriter + SyncStore + Outbox>(store: &S) {
+    let now = Timestamp::now();
+    let year = Duration::from_hours(365 * 24);
+    let brand = Brand::new(BrandName::parse("Ahead").unwrap(), now.plus(year));
+    assert_eq!(store.create(&brand).await.unwrap(), Created::New);
+    let mut found = None;
+    for minutes in 0..u64::from(SHARDS) {
+        let now = now.plus(Duration::from_mins(minutes));
+        found = found.or(due(store, brand.id, now).await);
+    }
+    let found = found.unwrap();
+    assert_eq!(found.since, None, "that is yet to come");
+    let next = now.plus(Duration::from_mins(10));
+    store.postpone(&found, next).await.unwrap();
+    let found = due(store, brand.id, next).await.unwrap();
+    assert_eq!(found.since, Some(next), "its waits grow from then on");
 }
 
 /// The suite for taking rows up again.
@@ -292,9 +428,24 @@ pub async fn taking_up<S: BrandWriter + SyncStore>(store: &S) {
     let state = due.subscriber("one");
     assert_eq!((state.mark, state.run, state.in_doubt), (None, None, true));
     assert_eq!((due.due_at, due.attention_since()), (Some(now), None));
-    let lease = due.lease.unwrap();
-    assert_eq!((&*lease.token, lease.sequence), ("t", 2));
-    assert_eq!(lease.until, Some(until), "whoever held it may still act");
+    let kept = due.lease.unwrap();
+    assert_eq!((&*kept.token, kept.sequence), ("t", 2));
+    assert_eq!(kept.until, Some(until), "whoever held it may still act");
+
+    // One that a wrong clock has written is none.
+    let a_year_ahead = Lease {
+        until: Some(now.plus(Duration::from_hours(365 * 24))),
+        ..lease("a", 3)
+    };
+    let mark = write(
+        &row(store, id).await,
+        a_year_ahead,
+        WriteScope::Schedule(1, marked),
+    );
+    assert_eq!(store.write(&mark).await.unwrap(), SyncWritten::Applied);
+    let taken_up = take_up(store, (id, TakeUp::Marked), SUBSCRIBERS, "v", now);
+    assert!(matches!(taken_up.await.unwrap(), TakenUp::Due(_)));
+    assert_eq!(row(store, id).await.lease.unwrap().until, None);
 
     let all = take_up(store, (id, TakeUp::Everything), SUBSCRIBERS, "u", now);
     assert!(matches!(all.await.unwrap(), TakenUp::Due(_)));

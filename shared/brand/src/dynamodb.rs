@@ -4,6 +4,7 @@ mod changes;
 mod outbox;
 mod reading;
 mod row;
+mod stored;
 mod syncing;
 
 use std::time::Duration;

@@ -35,6 +35,18 @@ impl BrandId {
         Self(key.uuid())
     }
 
+    /// When the brand was created, where the id tells.
+    #[must_use]
+    pub(crate) fn created_at(self) -> Option<Timestamp> {
+        let is_of_version_7 = self.0.get_version_num() == 7;
+        let time = self.0.get_timestamp().filter(|_| is_of_version_7)?;
+        let (seconds, nanos) = time.to_unix();
+        let millis = seconds.saturating_mul(1000);
+        Some(Timestamp::from_millis(
+            millis.saturating_add(u64::from(nanos / 1_000_000)),
+        ))
+    }
+
     /// Which of `shards` shards the brand falls into: evenly, since the last bytes of the id are random or a hash's.
     #[must_use]
     pub fn shard(self, shards: u8) -> u8 {
@@ -79,7 +91,7 @@ impl From<BrandId> for String {
 #[cfg(test)]
 mod tests {
     use super::BrandId;
-    use crate::Timestamp;
+    use crate::{IdempotencyKey, Timestamp};
 
     #[test]
     fn ids_sort_by_the_time_of_creation() {
@@ -93,6 +105,14 @@ mod tests {
     fn an_id_of_one_moment_differs_from_the_next() {
         let now = Timestamp::from_millis(1_700_000_000_000);
         assert_ne!(BrandId::new(now), BrandId::new(now));
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made_unless_it_is_that_of_a_key() {
+        let now = Timestamp::from_millis(1_700_000_000_123);
+        assert_eq!(BrandId::new(now).created_at(), Some(now));
+        let key = IdempotencyKey::parse("user_1", b"k");
+        assert_eq!(key.map(|key| BrandId::of(&key).created_at()), Ok(None));
     }
 
     #[test]

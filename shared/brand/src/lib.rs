@@ -1,6 +1,6 @@
 //! Brands: the types, the ports to where they are kept, and the events that announce them.
 //!
-//! The types parse at the edge and are trusted from there on. A brand's row has one truth for all: the brand, and how far each
+//! The types parse at the edge and are trusted from there on. A stored row is read leniently, whatever the edge would say to it. A brand's row has one truth for all: the brand, and how far each
 //! subscriber is with it. A port serves one client: [`BrandWriter`] the API, [`BrandReader`] its lists, [`SyncStore`] the
 //! worker that syncs a row, [`Outbox`] the sweep. Each is implemented on DynamoDB and in memory.
 

@@ -11,6 +11,7 @@ use std::{
 use crate::{
     Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Lease, Outbox,
     SHARDS, Schedule, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp, WriteScope,
+    sync::FarAhead,
 };
 
 /// How long a row that the API has written waits before it is due.
@@ -119,7 +120,7 @@ impl MemoryBrandStore {
         id: BrandId,
         expected: Option<u32>,
         now: Timestamp,
-        change: impl FnOnce(&mut Brand),
+        change: impl FnOnce(&mut Brand, Timestamp),
     ) -> Changed {
         let mut rows = self.rows();
         let Some(stored) = rows.get_mut(&id) else {
@@ -135,9 +136,16 @@ impl MemoryBrandStore {
         if expected.is_some_and(|version| version != brand.version) {
             return Changed::Conflict(Box::new(brand.clone()));
         }
-        change(brand);
-        brand.version += 1;
-        brand.updated_at = now;
+        // A later version has the later time, whatever the clocks say.
+        let next = brand.updated_at.plus(Duration::from_millis(1));
+        let at = if next > brand.updated_at {
+            now.max(next)
+        } else {
+            now
+        };
+        change(brand, at);
+        brand.version = brand.version.saturating_add(1);
+        brand.updated_at = at;
         let changed = Changed::Done(Box::new(brand.clone()));
         stored.changed(now);
         changed
@@ -168,7 +176,7 @@ impl BrandWriter for MemoryBrandStore {
         expected: Option<u32>,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        Ok(self.change(id, expected, now, |brand| brand.name = name.clone()))
+        Ok(self.change(id, expected, now, |brand, _| brand.name = name.clone()))
     }
 
     async fn delete(
@@ -177,7 +185,9 @@ impl BrandWriter for MemoryBrandStore {
         expected: Option<u32>,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        Ok(self.change(id, expected, now, |brand| brand.deleted_at = Some(now)))
+        Ok(self.change(id, expected, now, |brand, at| {
+            brand.deleted_at = Some(at);
+        }))
     }
 }
 
@@ -207,12 +217,15 @@ impl Outbox for MemoryBrandStore {
     async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
         let rows = self.rows();
         let due = rows.values().filter_map(|stored| {
-            let due_at = stored.row.due_at.filter(|due_at| *due_at <= now)?;
+            let due_at = stored.row.due_at.filter(|due_at| {
+                let is_far_ahead = *due_at > now.plus(Schedule::LONGEST_WAIT);
+                *due_at <= now || is_far_ahead && FarAhead::is_looked_for(shard, now)
+            })?;
             let is_of_shard = stored.row.brand.id.shard(SHARDS) == shard;
             is_of_shard.then(|| DueRow {
                 id: stored.row.brand.id.to_string(),
                 due_at: due_at.to_string(),
-                since: stored.due_since,
+                since: stored.due_since.filter(|since| *since <= now),
             })
         });
         let mut due: Vec<DueRow> = due.collect();
@@ -227,6 +240,9 @@ impl Outbox for MemoryBrandStore {
             && stored.row.due_at.map(|due| due.to_string()).as_ref() == Some(&row.due_at)
         {
             stored.row.due_at = Some(due_at);
+            if row.since.is_none() {
+                stored.due_since = Some(due_at);
+            }
         }
         Ok(())
     }

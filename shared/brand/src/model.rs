@@ -21,8 +21,9 @@ pub struct Brand {
     /// longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// What it was created from.
-    pub request: RequestDigest,
+    /// What it was created from. Every brand has it, but a row that was damaged; that equals no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestDigest>,
 }
 
 impl Brand {
@@ -34,7 +35,7 @@ impl Brand {
     pub fn new(name: BrandName, now: Timestamp) -> Self {
         Self {
             id: BrandId::new(now),
-            request: RequestDigest::of(&name),
+            request: Some(RequestDigest::of(&name)),
             name,
             version: Self::FIRST_VERSION,
             created_at: now,

@@ -1,17 +1,17 @@
 //! The port to reading brands: one of them, or a page of all.
 
 mod gathering;
+mod search;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests;
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
-
 use crate::{Brand, BrandId, BrandName, StoreError, Timestamp};
 
 pub(crate) use self::gathering::{Gathering, Later};
+pub use self::search::Search;
 
 /// What is read of brands, by whom must not write any. Deleted brands are not there.
 ///
@@ -46,7 +46,7 @@ pub trait BrandReader: Send + Sync {
 }
 
 /// A brand, as a list has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedBrand {
     /// Its id.
     pub id: BrandId,
@@ -162,35 +162,5 @@ impl Order {
         };
         self.direction
             .apply(by_key.then_with(|| one.id.cmp(&other.id)))
-    }
-}
-
-/// Which brands are listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Search {
-    /// In small letters.
-    contained: String,
-}
-
-impl Search {
-    /// All brands.
-    #[must_use]
-    pub fn all() -> Self {
-        Self::default()
-    }
-
-    /// Those whose name contains that text, in small letters or capitals. The empty text is in every name.
-    #[must_use]
-    pub fn containing(text: &str) -> Self {
-        let contained = text.to_lowercase();
-        Self { contained }
-    }
-
-    pub(crate) const fn is_for_all(&self) -> bool {
-        self.contained.is_empty()
-    }
-
-    pub(crate) fn finds(&self, brand: &ListedBrand) -> bool {
-        self.is_for_all() || brand.name.as_str().to_lowercase().contains(&self.contained)
     }
 }

@@ -10,6 +10,10 @@ use crate::{Brand, BrandId, BrandName, Timestamp};
 ///
 /// Each write also makes the row due a little later, so that the sweep notifies again if the event gets lost. None of them
 /// touches what subscribers keep in the row; a mark names its version, so it dies with the change.
+///
+/// Of changes that come at once and expect the same version, one is made. A later version has the later `updated_at`: where the
+/// caller's clock is behind, the time is one after that of the version before. A change is one request, and one more for each
+/// time that another change was faster, or had a later time.
 pub trait BrandWriter: Send + Sync {
     /// Stores a new brand, unless one with its id is stored.
     fn create(&self, brand: &Brand) -> impl Future<Output = Result<Created, StoreError>> + Send;

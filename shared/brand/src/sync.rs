@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Brand, BrandId, StoreError, Timestamp};
+use crate::{Brand, BrandId, SHARDS, StoreError, Timestamp};
 
 /// A brand's row: the brand, and how far each subscriber is with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +266,12 @@ pub struct Schedule {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Schedule {
+    /// No row waits longer: a wait is an hour, or what a target asks for, which is cut to a day. What is to wait longer was
+    /// written by a clock that was ahead.
+    pub const LONGEST_WAIT: Duration = Duration::from_hours(48);
+}
+
 /// The outcome of a [`SyncWrite`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncWritten {
@@ -353,7 +359,8 @@ pub async fn take_up<S: SyncStore>(
             ..Schedule::default()
         };
         // A worker that holds the lease may still act until it runs out.
-        let until = row.lease.as_ref().and_then(|lease| lease.until);
+        let held = row.lease.as_ref().filter(|lease| lease.is_held(now));
+        let until = held.and_then(|lease| lease.until);
         let lease = Lease::following(row.lease.as_ref(), token, until);
         let write = SyncWrite {
             id,
@@ -375,6 +382,10 @@ pub async fn take_up<S: SyncStore>(
 /// does not stop the others.
 pub trait Outbox: Send + Sync {
     /// Rows of a shard that are due at `now`, the longest due first, at most `limit`. May lag behind the last write.
+    ///
+    /// Behind these, where there is room, come rows whose time is further ahead than [`Schedule::LONGEST_WAIT`], or is no time
+    /// at all. Otherwise a brand would wait for as long as a clock was ahead. Each shard is searched for them in one of eight
+    /// minutes.
     fn due(
         &self,
         shard: u8,
@@ -382,7 +393,7 @@ pub trait Outbox: Send + Sync {
         limit: u16,
     ) -> impl Future<Output = Result<Vec<DueRow>, StoreError>> + Send;
 
-    /// Makes a row due later, if it is due as it was seen.
+    /// Makes a row due later, if it is due as it was seen. Where it is not known since when it is due, it is from then on.
     fn postpone(
         &self,
         row: &DueRow,
@@ -400,6 +411,16 @@ pub struct DueRow {
     pub id: String,
     /// When it is due, as stored.
     pub due_at: String,
-    /// Since when it has been due, however often it was postponed; none where that cannot be read.
+    /// Since when it has been due, however often it was postponed; none where that cannot be read, or is yet to come.
     pub since: Option<Timestamp>,
+}
+
+/// Rows that are due later than [`Schedule::LONGEST_WAIT`] allows, or at a time that is none.
+pub(crate) struct FarAhead;
+
+impl FarAhead {
+    /// Whether it is a shard's turn to be searched for them.
+    pub(crate) fn is_looked_for(shard: u8, now: Timestamp) -> bool {
+        now.as_millis() / 60_000 % u64::from(SHARDS) == u64::from(shard)
+    }
 }

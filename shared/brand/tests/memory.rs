@@ -11,6 +11,11 @@ fn it_writes_brands_as_the_api_needs() {
 }
 
 #[test]
+fn it_orders_changes_that_come_at_once() {
+    block_on(contract::concurrent_changes(&MemoryBrandStore::new()));
+}
+
+#[test]
 fn it_reads_brands() {
     block_on(contract::reader(&MemoryBrandStore::new()));
 }

@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use brand::{
-    BrandRow, Lease, StoreError, SubscriberState, SyncStore, SyncWrite, SyncWritten, Timestamp,
-    WriteScope,
+    BrandRow, Lease, Schedule, StoreError, SubscriberState, SyncStore, SyncWrite, SyncWritten,
+    Timestamp, WriteScope,
 };
 use tokio::sync::Mutex;
 use workflow::{Committed, Environment, Expected, Fence, Journal, JournalError, Run, RunId};
@@ -68,7 +68,8 @@ impl<S: SyncStore + Clone + 'static> Visit<S> {
     /// A visit to that row by the worker with that token. Nothing is written before a run begins.
     ///
     /// A record about an older version, of other code, or that cannot be read is superseded: its run does not go on. What it
-    /// may have done is unknown, so the next run reads the target first.
+    /// may have done is unknown, so the next run reads the target first. The same goes for a record that a clock has
+    /// written which was ahead: otherwise the run would stand still until then.
     pub fn new(
         (store, environment): (S, Arc<dyn Environment>),
         mut row: BrandRow,
@@ -77,6 +78,8 @@ impl<S: SyncStore + Clone + 'static> Visit<S> {
     ) -> Self {
         let mut runs = BTreeMap::new();
         let mut superseded = 0;
+        let now = environment.now();
+        let is_leased = row.is_leased(moment(now));
         for participant in &participants {
             let Some(state) = row.subscribers.get_mut(participant.name) else {
                 continue;
@@ -87,7 +90,11 @@ impl<S: SyncStore + Clone + 'static> Visit<S> {
             let run = serde_json::from_str::<Run>(&record.record).ok();
             let is_about_it = record.version == row.brand.version;
             match run {
-                Some(run) if is_about_it && run.version == participant.workflow_version => {
+                Some(run)
+                    if is_about_it
+                        && run.version == participant.workflow_version
+                        && !is_ahead(&run, is_leased, now) =>
+                {
                     state.run = Some(record);
                     runs.insert(participant.name, run);
                 }
@@ -224,6 +231,13 @@ impl<S: SyncStore + 'static> Journal for SubscriberJournal<S> {
         }
         Err(JournalError::unavailable(Contended))
     }
+}
+
+/// Whether the times in a record can only be those of a clock that was ahead. A run has no lease but the row's.
+fn is_ahead(run: &Run, is_leased: bool, now: workflow::Timestamp) -> bool {
+    let is_past = |at: Option<workflow::Timestamp>, limit| at.is_some_and(|at| at > limit);
+    (!is_leased && is_past(run.lease_until, now))
+        || is_past(run.resume_at, now.plus(Schedule::LONGEST_WAIT))
 }
 
 fn known_run(state: &State, name: &str) -> Option<Box<Run>> {

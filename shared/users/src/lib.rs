@@ -8,7 +8,9 @@ mod email;
 mod id;
 mod memory;
 mod model;
+mod new_email;
 mod password;
+mod password_changes;
 mod password_hash;
 mod store;
 
@@ -17,6 +19,8 @@ pub use email::{Email, InvalidEmail};
 pub use id::{AuthIdentityId, UserId};
 pub use memory::MemoryUsers;
 pub use model::User;
+pub use new_email::{InvalidNewEmail, NewEmail};
 pub use password::{InvalidPassword, NewPassword};
+pub use password_changes::PasswordChanges;
 pub use password_hash::{Argon2id, HashError, InvalidPasswordHash, PasswordHash, Passwords};
 pub use store::{Created, Users, UsersError};

@@ -49,6 +49,7 @@ impl Users for MemoryUsers {
     ) -> Result<Option<UserId>, UsersError> {
         Ok(self.users().get_mut(email).map(|user| {
             user.password_hash = hash.clone();
+            user.password_version += 1;
             user.user_id.clone()
         }))
     }
@@ -58,10 +59,10 @@ impl Users for MemoryUsers {
 #[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
     use super::MemoryUsers;
-    use crate::{Argon2id, Created, Email, NewPassword, PasswordHash, Passwords, User, Users};
+    use crate::{Argon2id, Created, NewEmail, NewPassword, PasswordHash, Passwords, User, Users};
 
     fn user() -> User {
-        let email = Email::parse("admin@example.com").unwrap();
+        let email = NewEmail::parse("admin@example.com").unwrap();
         User::new(
             email,
             PasswordHash::of_nobody(),
@@ -81,14 +82,18 @@ mod tests {
     async fn another_password_leaves_the_user_the_same() {
         let (users, user) = (MemoryUsers::new(), user());
         users.create(&user).await.unwrap();
-        let hash = Argon2id::hash(&NewPassword::parse("supersecret").unwrap()).unwrap();
+        let hash = Argon2id::new()
+            .hash(&NewPassword::parse("supersecret").unwrap())
+            .unwrap();
         let set = users.set_password(&user.email, &hash).await.unwrap();
         assert_eq!(set.as_ref(), Some(&user.user_id));
         let found = users.find(&user.email).await.unwrap().unwrap();
-        assert!(Argon2id.verify("supersecret", &found.password_hash));
+        assert!(Argon2id::new().verify("supersecret", &found.password_hash));
+        assert_eq!(found.password_version, user.password_version + 1);
         assert_eq!(
             User {
                 password_hash: user.password_hash.clone(),
+                password_version: user.password_version,
                 ..found
             },
             user

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{AuthIdentityId, Email, PasswordHash, UserId};
+use crate::{AuthIdentityId, Email, NewEmail, PasswordHash, UserId};
 
 /// A user, as the table keeps it. The names of the fields are those of its attributes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub struct User {
     pub auth_identity_id: AuthIdentityId,
     /// What the password is checked against.
     pub password_hash: PasswordHash,
+    /// Which password it is, counted from the first: tokens of an earlier one are refused.
+    #[serde(default)]
+    pub password_version: u32,
     /// Since when there is the user.
     #[serde(with = "milliseconds")]
     pub created_at: Timestamp,
@@ -24,12 +27,13 @@ pub struct User {
 impl User {
     /// A new user with new ids.
     #[must_use]
-    pub fn new(email: Email, password_hash: PasswordHash, created_at: Timestamp) -> Self {
+    pub fn new(email: NewEmail, password_hash: PasswordHash, created_at: Timestamp) -> Self {
         Self {
-            email,
+            email: email.into(),
             user_id: UserId::random(),
             auth_identity_id: AuthIdentityId::random(),
             password_hash,
+            password_version: 1,
             created_at,
         }
     }

@@ -16,7 +16,7 @@ pub trait Users: Send + Sync {
 
     /// Gives the user of that email another password, and answers the user's id; none if there is no such user.
     ///
-    /// Tokens that were issued before stay good until they expire.
+    /// Tokens that were issued before are refused within a minute: see [`PasswordChanges`](crate::PasswordChanges).
     fn set_password(
         &self,
         email: &Email,
@@ -42,6 +42,9 @@ pub enum UsersError {
     /// It refused the request for good.
     #[error("the users' table refused the request")]
     Refused(#[source] Arc<dyn Error + Send + Sync>),
+    /// Others kept setting passwords at the same time; try again.
+    #[error("other passwords are being set at the same time")]
+    Busy,
     /// What it holds for a user cannot be read.
     #[error("the row of a user cannot be read")]
     Unreadable(#[source] Arc<dyn Error + Send + Sync>),

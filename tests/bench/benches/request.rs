@@ -19,6 +19,7 @@ fn token_check(criterion: &mut Criterion) {
     let identity = Identity {
         actor: Actor::of("user_01").unwrap(),
         auth_identity_id: "authid_01".to_owned(),
+        password_version: 1,
     };
     let now = SystemTime::now();
     let token = tokens.issue(&identity, now).unwrap();

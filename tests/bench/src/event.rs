@@ -10,6 +10,16 @@ use crate::{Error, Stage};
 pub enum Event {
     /// A request to the API that creates a brand, with a good token.
     CreateBrand,
+    /// One that changes a brand, with a good token.
+    ChangeBrand,
+    /// One for a page of brands, with a good token.
+    ListBrands,
+    /// One to sign in.
+    SignIn,
+    /// One whether the API is there.
+    Health,
+    /// The sweep's.
+    Sweep,
     /// A batch of so many messages, each of a brand that was just created.
     BrandsCreated(usize),
 }
@@ -18,16 +28,36 @@ impl Event {
     /// The event's text, new each time.
     pub fn text(self, stage: &Stage) -> Result<String, Error> {
         match self {
-            Self::CreateBrand => create_brand(stage),
+            Self::CreateBrand => request(
+                stage,
+                include_str!("../../../events/api-gateway-create-brand.json"),
+            ),
+            Self::ChangeBrand => request(
+                stage,
+                include_str!("../../../events/api-gateway-update-brand.json"),
+            ),
+            Self::ListBrands => request(
+                stage,
+                include_str!("../../../events/api-gateway-list-brands.json"),
+            ),
+            Self::SignIn => request(
+                stage,
+                include_str!("../../../events/api-gateway-sign-in.json"),
+            ),
+            Self::Health => request(
+                stage,
+                include_str!("../../../events/api-gateway-health.json"),
+            ),
+            Self::Sweep => {
+                Ok(include_str!("../../../events/scheduler-republish-brands.json").to_owned())
+            }
             Self::BrandsCreated(count) => brands_created(count),
         }
     }
 }
 
-fn create_brand(stage: &Stage) -> Result<String, Error> {
-    let mut event: Value = serde_json::from_str(include_str!(
-        "../../../events/api-gateway-create-brand.json"
-    ))?;
+fn request(stage: &Stage, event: &str) -> Result<String, Error> {
+    let mut event: Value = serde_json::from_str(event)?;
     put(
         &mut event,
         "/headers",

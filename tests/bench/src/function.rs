@@ -143,10 +143,21 @@ impl Function {
 
     /// The most memory that it has had resident, in KiB.
     pub fn peak_memory(&self) -> Result<u64, Error> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that it has resident, in KiB.
+    pub fn memory(&self) -> Result<u64, Error> {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, name: &str) -> Result<u64, Error> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
         let kib = line.and_then(|line| line.split_whitespace().next());
-        Ok(kib.ok_or("the kernel does not tell VmHWM")?.parse()?)
+        Ok(kib
+            .ok_or_else(|| format!("the kernel does not tell {name}"))?
+            .parse()?)
     }
 
     /// Asks its process to end, and waits until it has.

@@ -7,6 +7,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
+        atomic::{AtomicU64, Ordering},
         mpsc::{self, RecvTimeoutError},
     },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -57,6 +58,7 @@ impl RuntimeApi {
         let (events, queue) = unbounded_channel();
         let invocations = Arc::new(Invocations {
             queue: Mutex::new(queue),
+            count: AtomicU64::new(0),
             signal,
         });
         let serving = handle.spawn(async move {
@@ -100,6 +102,8 @@ impl Drop for RuntimeApi {
 
 struct Invocations {
     queue: Mutex<UnboundedReceiver<String>>,
+    /// How many there were.
+    count: AtomicU64,
     signal: mpsc::Sender<Signal>,
 }
 
@@ -121,7 +125,8 @@ async fn answer(
     if path.ends_with("/next") {
         let _ = invocations.signal.send(Signal::Asked(Instant::now()));
         let event = invocations.queue.lock().await.recv().await;
-        return Ok(invocation(event.unwrap_or_default()));
+        let number = invocations.count.fetch_add(1, Ordering::Relaxed);
+        return Ok(invocation(event.unwrap_or_default(), number));
     }
     let body = request.into_body().collect().await;
     let body = body
@@ -137,11 +142,13 @@ async fn answer(
     Ok(accepted)
 }
 
-fn invocation(event: String) -> Response<Full<Bytes>> {
+/// An invocation with a trace of its own, as on Lambda.
+fn invocation(event: String, number: u64) -> Response<Full<Bytes>> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     let deadline = (now + TIMEOUT).as_millis().to_string();
+    let trace = format!("Root=1-5bef4de7-{number:024x};Parent={number:016x};Sampled=1");
     let headers = [
         (
             "lambda-runtime-aws-request-id",
@@ -152,10 +159,7 @@ fn invocation(event: String) -> Response<Full<Bytes>> {
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-central-1:123456789012:function:function",
         ),
-        (
-            "lambda-runtime-trace-id",
-            "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1",
-        ),
+        ("lambda-runtime-trace-id", &trace),
         ("content-type", "application/json"),
     ];
     let mut response = Response::new(Full::from(event));

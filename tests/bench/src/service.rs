@@ -59,7 +59,8 @@ impl Service {
                 return (StatusCode::CREATED, json!({ "brand": brand }).to_string());
             }
             (_, PING) => return (StatusCode::OK, "healthy".to_owned()),
-            (Self::DynamoDb, "GetItem") => item(body),
+            (Self::DynamoDb, "GetItem") => json!({ "Item": item(body) }),
+            (Self::DynamoDb, "UpdateItem") => json!({ "Attributes": item(body) }),
             (Self::DynamoDb, _) => json!({}),
             (Self::Sqs, _) => json!({
                 "MessageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
@@ -82,18 +83,18 @@ impl fmt::Display for Service {
     }
 }
 
-/// The brand of the id that is asked for. Nothing else is in a table.
+/// The brand of the id that is asked for. Nothing else is in a table: null.
 fn item(body: &[u8]) -> Value {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
     if request.get("TableName").and_then(Value::as_str) != Some(BRANDS_TABLE) {
-        return json!({});
+        return Value::Null;
     }
     let (Some(id), Ok(name)) = (request.pointer("/Key/id"), BrandName::parse("Acme")) else {
-        return json!({});
+        return Value::Null;
     };
     let now = Timestamp::now().to_string();
     let digest = serde_json::to_value(RequestDigest::of(&name)).unwrap_or_default();
-    json!({ "Item": {
+    json!({
         "id": id,
         "name": { "S": name.as_str() },
         "version": { "N": "1" },
@@ -104,5 +105,5 @@ fn item(body: &[u8]) -> Value {
         "due_at": { "S": now },
         "due_since": { "S": now },
         "listed_shard": { "S": "5" },
-    }})
+    })
 }

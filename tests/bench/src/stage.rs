@@ -126,6 +126,7 @@ fn token() -> Result<String, Error> {
     let identity = Identity {
         actor: Actor::of("user_01").ok_or("an actor has an id")?,
         auth_identity_id: "authid_01".to_owned(),
+        password_version: 1,
     };
     Ok(tokens.issue(&identity, SystemTime::now())?)
 }
@@ -148,6 +149,10 @@ fn constant() -> Vec<(&'static str, String)> {
         ("HOME", "/nonexistent"),
         ("RUST_LOG", "info"),
         ("BRANDS_TABLE", BRANDS_TABLE),
+        ("ADMIN_USERS_TABLE", "admin-users"),
+        ("SIGN_IN_ATTEMPTS_TABLE", "sign-in-attempts"),
+        ("REPUBLISH_AFTER_SECONDS", "60"),
+        ("REPUBLISH_LIMIT", "1000"),
         ("CIRCUITS_TABLE", "circuits"),
         (
             "BRAND_EVENTS_QUEUE_URL",

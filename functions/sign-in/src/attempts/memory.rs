@@ -5,14 +5,19 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{
-    Attempt, Attempts, AttemptsError, Counted, PER_ACCOUNT, PER_ADDRESS, PER_ADDRESS_AND_ACCOUNT,
-};
+use super::{Attempts, AttemptsError, Begun, Count, Counter, PER_ADDRESS_AND_ACCOUNT};
 
 /// Counts attempts in memory. Clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryAttempts {
-    counts: Arc<Mutex<HashMap<String, u32>>>,
+    items: Arc<Mutex<HashMap<String, Item>>>,
+}
+
+#[derive(Debug, Default)]
+struct Item {
+    /// By account; the item's own under none.
+    counters: HashMap<Option<String>, Counter>,
+    last_at: u64,
 }
 
 impl MemoryAttempts {
@@ -22,47 +27,64 @@ impl MemoryAttempts {
         Self::default()
     }
 
-    /// Adds one to each count, if each is below its limit.
-    fn add(&self, limits: &[(String, u32)]) -> bool {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |key: &String| counts.get(key).copied().unwrap_or_default();
-        if limits.iter().any(|(key, limit)| count(key) >= *limit) {
-            return false;
-        }
-        for (key, _) in limits {
-            *counts.entry(key.clone()).or_default() += 1;
-        }
-        true
+    fn with_item<T>(&self, count: &Count, change: impl FnOnce(&mut Item) -> T) -> T {
+        let mut items = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        change(items.entry(count.key.clone()).or_default())
     }
 }
 
-/// What the writes of an attempt count, one after the other.
-fn writes(attempt: &Attempt) -> Vec<Vec<(String, u32)>> {
-    let address = attempt.address_key();
-    let Some((account, key)) = attempt.account.as_ref().zip(attempt.account_key()) else {
-        return vec![vec![(address, PER_ADDRESS)]];
-    };
-    let pair = (format!("{address} {account}"), PER_ADDRESS_AND_ACCOUNT);
-    vec![vec![(address, PER_ADDRESS), pair], vec![(key, PER_ACCOUNT)]]
+/// The counters that an attempt is counted in, with their limits.
+fn limits(count: &Count) -> Vec<(Option<String>, u32)> {
+    let account = count.account.clone();
+    let of_account = account.map(|account| (Some(account), PER_ADDRESS_AND_ACCOUNT));
+    [(None, count.limit)]
+        .into_iter()
+        .chain(of_account)
+        .collect()
 }
 
 impl Attempts for MemoryAttempts {
-    async fn begin(&self, attempt: &Attempt) -> Result<Counted, AttemptsError> {
-        let counted = writes(attempt).iter().all(|limits| self.add(limits));
-        Ok(if counted {
-            Counted::Allowed
-        } else {
-            Counted::TooMany
-        })
+    async fn begin(&self, count: &Count) -> Result<Begun, AttemptsError> {
+        let limits = limits(count);
+        Ok(self.with_item(count, |item| {
+            let begun = limits.iter().map(|(name, limit)| {
+                let counter = item.counters.get(name).copied().unwrap_or_default();
+                counter.begin(*limit, item.last_at, count.now)
+            });
+            let begun = begun.max().unwrap_or(Begun::TooMany);
+            if begun == Begun::Allowed {
+                for (name, _) in limits {
+                    item.counters.entry(name).or_default().attempts += 1;
+                }
+                item.last_at = count.now;
+            }
+            begun
+        }))
     }
 
-    async fn give_back(&self, attempt: &Attempt) -> Result<(), AttemptsError> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, _) in writes(attempt).iter().flatten() {
-            if let Some(count) = counts.get_mut(key) {
-                *count = count.saturating_sub(1);
+    async fn give_back(&self, count: &Count) -> Result<(), AttemptsError> {
+        let limits = limits(count);
+        self.with_item(count, |item| {
+            let counter = |name| item.counters.get(name).copied().unwrap_or_default();
+            let is_in_flight = limits.iter().all(|(name, _)| {
+                let counter = counter(name);
+                counter.attempts > counter.failed
+            });
+            for (name, _) in limits.into_iter().filter(|_| is_in_flight) {
+                item.counters.entry(name).or_default().attempts -= 1;
             }
-        }
+        });
+        Ok(())
+    }
+
+    async fn fail(&self, count: &Count) -> Result<(), AttemptsError> {
+        self.with_item(count, |item| {
+            for (name, _) in limits(count) {
+                if let Some(counter) = item.counters.get_mut(&name) {
+                    counter.failed += 1;
+                }
+            }
+        });
         Ok(())
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod changing;
+mod clocks;
 mod failing;
 mod messages;
 mod oddities;

@@ -1,9 +1,9 @@
 //! `create-admin`: somebody who may sign in.
 
 use clap::Args;
-use users::{Argon2id, Created, User, Users};
+use users::{Argon2id, Created, NewEmail, User, Users};
 
-use super::{Problem, UserArguments, told};
+use super::{Problem, UsersArguments, told};
 use crate::password;
 
 /// Create a user who may sign in; prints the user's id
@@ -12,22 +12,25 @@ use crate::password;
 /// user of that email, and changes nothing then: `set-password` is for that.
 #[derive(Args)]
 pub(crate) struct CreateAdmin {
+    /// The email that the user signs in with; no characters that pass for others
+    #[arg(long, value_parser = NewEmail::parse)]
+    email: NewEmail,
     #[command(flatten)]
-    user: UserArguments,
+    users: UsersArguments,
 }
 
 impl CreateAdmin {
     pub(crate) async fn run(self) -> Result<(), Problem> {
-        let hash = Argon2id::hash(&password::ask()?)?;
-        let user = User::new(self.user.email.clone(), hash, now()?);
-        let created = self.user.users().await?.create(&user).await;
+        let hash = Argon2id::new().hash(&password::ask()?)?;
+        let user = User::new(self.email, hash, now()?);
+        let created = self.users.users().await?.create(&user).await;
         match created.map_err(|error| told(&error))? {
             Created::New => {
                 println!("{}", user.user_id);
                 Ok(())
             }
             Created::Taken => {
-                let email = self.user.email.as_str();
+                let email = user.email.as_str();
                 Err(format!(
                     "there is a user {email} already: set-password gives them another password"
                 )

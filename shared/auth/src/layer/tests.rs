@@ -1,16 +1,22 @@
 //! What the layer promises.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, SystemTime},
+};
 
 use admin_api::ApiError;
+use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use config::Secret;
 use lambda_http::http::{Request, header::AUTHORIZATION};
 use serde_json::Value;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
+use users::{PasswordChanges, UsersError};
 
 use super::Authenticate;
-use crate::{Actor, Identity, Tokens};
+use crate::{Actor, Identity, Revocations, Tokens};
 
 const SECRET: &str = "a secret of thirty-two bytes ...";
 const WIRE: &str = include_str!("../../../../tests/wire/medusa.json");
@@ -26,6 +32,7 @@ fn token(issued: SystemTime) -> String {
     let identity = Identity {
         actor: Actor::of("user_1").unwrap(),
         auth_identity_id: "authid_1".to_owned(),
+        password_version: 1,
     };
     tokens().issue(&identity, issued).unwrap()
 }
@@ -113,4 +120,98 @@ async fn every_recorded_refusal_of_a_token_is_answered_as_medusa_does() {
         replayed += 1;
     }
     assert_eq!(replayed, 4, "recorded refusals");
+}
+
+/// A list of changed passwords that can be written to, counts its readers, and may be away.
+#[derive(Clone, Default)]
+struct Changes(Arc<Mutex<Listed>>);
+
+#[derive(Default)]
+struct Listed {
+    versions: HashMap<String, u32>,
+    is_away: bool,
+    reads: u32,
+}
+
+impl Changes {
+    fn list(&self) -> MutexGuard<'_, Listed> {
+        self.0.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl PasswordChanges for Changes {
+    async fn recent(&self) -> Result<HashMap<String, u32>, UsersError> {
+        let mut list = self.list();
+        list.reads += 1;
+        if list.is_away {
+            return Err(UsersError::Busy);
+        }
+        Ok(list.versions.clone())
+    }
+}
+
+/// What the layer says to a good token of the first password.
+async fn answer(revocations: &Revocations) -> Result<(), ApiError> {
+    let inner = service_fn(async |_: Request<Untouched>| Ok::<_, ApiError>(()));
+    let service = ServiceBuilder::new()
+        .layer(Authenticate::with(tokens()).unless_revoked(revocations.clone()))
+        .service(inner);
+    let mut request = Request::new(Untouched);
+    let header = format!("Bearer {}", token(SystemTime::now()));
+    let header = header.parse().unwrap();
+    request.headers_mut().insert(AUTHORIZATION, header);
+    service.oneshot(request).await
+}
+
+#[tokio::test]
+async fn a_token_of_an_earlier_password_does_not_pass_and_one_of_the_last_does() {
+    let changes = Changes::default();
+    for (version, expected) in [(1, Ok(())), (2, Err(ApiError::Unauthorized))] {
+        let versions = HashMap::from([("user_1".to_owned(), version), ("user_2".to_owned(), 9)]);
+        changes.list().versions = versions;
+        let revocations = Revocations::read_from(changes.clone());
+        assert_eq!(answer(&revocations).await, expected, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_read_at_the_start_and_then_once_a_minute() {
+    let changes = Changes::default();
+    let revocations = Revocations::read_from(changes.clone());
+    revocations.prime().await;
+    for _ in 0..20 {
+        assert_eq!(answer(&revocations).await, Ok(()));
+    }
+    assert_eq!(changes.list().reads, 1);
+    changes.list().versions.insert("user_1".to_owned(), 2);
+    revocations.age(Duration::from_secs(59));
+    assert_eq!(answer(&revocations).await, Ok(()));
+    revocations.age(Duration::from_secs(1));
+    assert_eq!(answer(&revocations).await, Err(ApiError::Unauthorized));
+    assert_eq!(answer(&revocations).await, Err(ApiError::Unauthorized));
+    assert_eq!(changes.list().reads, 2);
+}
+
+#[tokio::test]
+async fn where_the_list_cannot_be_read_nobody_passes_until_it_can() {
+    let changes = Changes::default();
+    changes.list().is_away = true;
+    let revocations = Revocations::read_from(changes.clone());
+    revocations.prime().await;
+    assert_eq!(answer(&revocations).await, Err(ApiError::Unknown));
+    changes.list().is_away = false;
+    assert_eq!(answer(&revocations).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_bad_token_does_not_have_the_list_read() {
+    let changes = Changes::default();
+    let inner = service_fn(async |_: Request<Untouched>| Ok::<_, ApiError>(()));
+    let service = ServiceBuilder::new()
+        .layer(Authenticate::with(tokens()).unless_revoked(Revocations::read_from(changes.clone())))
+        .service(inner);
+    let answer = service.oneshot(Request::new(Untouched)).await;
+    assert_eq!(answer, Err(ApiError::Unauthorized));
+    assert_eq!(changes.list().reads, 0);
 }

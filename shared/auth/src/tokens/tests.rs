@@ -27,13 +27,13 @@ fn admin() -> Identity {
     Identity {
         actor: Actor::of("user_1").unwrap(),
         auth_identity_id: "authid_1".to_owned(),
+        password_version: 1,
     }
 }
 
 /// A token of those claims, but for one that is changed or taken away.
 fn token_with(name: &str, value: Option<Value>) -> String {
-    let mut claims =
-        json!({ "actor_id": "user_1", "actor_type": "user", "iat": NOW, "exp": NOW + 60 });
+    let mut claims = json!({ "actor_id": "user_1", "actor_type": "user", "password_version": 1, "iat": NOW, "exp": NOW + 60 });
     let fields = claims.as_object_mut().unwrap();
     match value {
         Some(value) => fields.insert(name.to_owned(), value),
@@ -56,6 +56,7 @@ fn a_token_has_medusas_claims_and_is_good_for_24_hours() {
         "auth_provider": "emailpass",
         "app_metadata": { "user_id": "user_1" },
         "user_metadata": {},
+        "password_version": 1,
         "iat": NOW,
         "exp": NOW + 86_400,
     });
@@ -67,7 +68,12 @@ fn a_token_names_its_actor_until_a_minute_after_it_has_expired() {
     let tokens = tokens(SECRET);
     let token = tokens.issue(&admin(), at(NOW)).unwrap();
     for good in [NOW - 60, NOW, NOW + 86_400, NOW + 86_459] {
-        assert_eq!(tokens.check(&token, at(good)), Ok(admin().actor), "{good}");
+        let checked = tokens.check(&token, at(good)).unwrap();
+        assert_eq!(
+            (checked.actor, checked.password_version),
+            (admin().actor, 1),
+            "{good}"
+        );
     }
     assert_eq!(
         tokens.check(&token, at(NOW + 86_460)),
@@ -121,7 +127,7 @@ fn a_token_that_lacks_a_claim_or_has_one_of_another_type_is_refused() {
             .check(&token_with("other", None), at(NOW))
             .is_ok()
     );
-    for name in ["actor_id", "actor_type", "iat", "exp"] {
+    for name in ["actor_id", "actor_type", "password_version", "iat", "exp"] {
         for value in [None, Some(Value::Null), Some(json!(-1)), Some(json!([]))] {
             let token = token_with(name, value);
             assert_eq!(

@@ -8,21 +8,26 @@ use aws_sdk_dynamodb::{
 use super::row::{
     ATTENTION, ATTENTION_SHARD, DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error, text,
 };
-use crate::{BrandId, DueRow, DynamoDbBrandStore, Outbox, SHARDS, StoreError, Timestamp};
+use crate::{
+    BrandId, DueRow, DynamoDbBrandStore, Outbox, SHARDS, Schedule, StoreError, Timestamp,
+    sync::FarAhead,
+};
 
 /// The most rows that are counted in a shard.
 const MOST_COUNTED: i32 = 1_000;
 
 impl Outbox for DynamoDbBrandStore {
     async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
-        let request = self
-            .shard_of_index(DUE, shard)
-            .key_condition_expression(format!("{DUE_SHARD} = :shard AND {DUE_AT} <= :now"))
-            .expression_attribute_values(":now", text(&now))
-            .limit(limit.max(1).into());
-        let answer = request.send().await.map_err(store_error)?;
-        let items = answer.items.unwrap_or_default();
-        Ok(items.iter().map(due_row).collect())
+        let mut due = self.due_where("<= :time", shard, now, limit).await?;
+        let room = limit.saturating_sub(due.len().try_into().unwrap_or(u16::MAX));
+        if room > 0 && FarAhead::is_looked_for(shard, now) {
+            let from = now.plus(Schedule::LONGEST_WAIT);
+            due.extend(self.due_where("> :time", shard, from, room).await?);
+        }
+        for row in &mut due {
+            row.since = row.since.filter(|since| *since <= now);
+        }
+        Ok(due)
     }
 
     /// The row may be synced, or changed, since it was read:
@@ -34,13 +39,20 @@ impl Outbox for DynamoDbBrandStore {
     ///
     /// and then there is nothing to postpone.
     async fn postpone(&self, row: &DueRow, due_at: Timestamp) -> Result<(), StoreError> {
+        // From then on its waits grow, too.
+        let since = if row.since.is_none() {
+            format!(", {DUE_SINCE} = :due_at")
+        } else {
+            String::new()
+        };
+        let update = format!("SET {DUE_AT} = :due_at{since}");
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("id", text(&row.id))
             .condition_expression(format!("{DUE_AT} = :seen"))
-            .update_expression(format!("SET {DUE_AT} = :due_at"))
+            .update_expression(update)
             .expression_attribute_values(":seen", text(&row.due_at))
             .expression_attribute_values(":due_at", text(&due_at));
         match request.send().await {
@@ -73,6 +85,22 @@ fn due_row(item: &Item) -> DueRow {
 }
 
 impl DynamoDbBrandStore {
+    async fn due_where(
+        &self,
+        condition: &str,
+        shard: u8,
+        time: Timestamp,
+        limit: u16,
+    ) -> Result<Vec<DueRow>, StoreError> {
+        let request = self
+            .shard_of_index(DUE, shard)
+            .key_condition_expression(format!("{DUE_SHARD} = :shard AND {DUE_AT} {condition}"))
+            .expression_attribute_values(":time", text(&time))
+            .limit(limit.max(1).into());
+        let answer = request.send().await.map_err(store_error)?;
+        Ok(answer.items().iter().map(due_row).collect())
+    }
+
     /// A query of one shard of an index; the key condition, over `:shard`, is left to the caller.
     pub(super) fn shard_of_index(&self, index: &str, shard: u8) -> QueryFluentBuilder {
         self.client

@@ -5,16 +5,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Select};
 use futures::future::try_join_all;
 
-use super::row::{Item, LISTED, LISTED_SHARD, brand_of, id_of, store_error, text};
+use super::{
+    row::{Item, LISTED, LISTED_SHARD, id_of, store_error, text},
+    stored::{brand_of, is_in_order, listed_of},
+};
 use crate::{
-    Brand, BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, ListedBrand, NextPage,
-    Order, Position, SHARDS, Search, StoreError,
+    Brand, BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, NextPage, Order,
+    Position, SHARDS, Search, StoreError,
     reader::{Gathering, Later},
 };
 
 impl BrandReader for DynamoDbBrandStore {
     async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let found = self.item(id).await?.map(brand_of).transpose()?;
+        let found = self.item(id).await?.as_ref().map(brand_of).transpose()?;
         Ok(found.filter(|brand| brand.deleted_at.is_none()))
     }
 
@@ -111,7 +114,7 @@ async fn gather(
     loop {
         let request = rows.clone().set_limit(limit).set_exclusive_start_key(next);
         let page = request.send().await.map_err(store_error)?;
-        let later = take(&mut lock(gathering), page.items.unwrap_or_default(), rest);
+        let later = take(&mut lock(gathering), page.items(), rest);
         next = page.last_evaluated_key;
         if next.is_none() || (later == Later::DoNotBelong && rest == Rest::Left) {
             return Ok(());
@@ -125,15 +128,21 @@ async fn gather(
     Ok(())
 }
 
-fn take(gathering: &mut Gathering<'_>, items: Vec<Item>, rest: Rest) -> Later {
+/// Takes a page of a shard's rows. One that stands in the index where its time does not belong, since that is damaged,
+/// says nothing of the rows behind it. Such a row is listed with the time that it was given instead; where a page ends before the
+/// row comes, it is not on the page.
+fn take(gathering: &mut Gathering<'_>, items: &[Item], rest: Rest) -> Later {
     let mut later = Later::MayBelong;
     for item in items {
-        let id = id_of(&item);
-        let Ok(brand) = serde_dynamo::from_item::<_, ListedBrand>(item) else {
-            gathering.leave_out(id);
+        let Ok(brand) = listed_of(item) else {
+            gathering.leave_out(id_of(item));
             continue;
         };
-        later = gathering.take(brand);
+        let is_in_order = is_in_order(item, &brand);
+        let of_it = gathering.take(brand);
+        if is_in_order {
+            later = of_it;
+        }
         if later == Later::DoNotBelong && rest == Rest::Left {
             break;
         }
@@ -161,4 +170,88 @@ fn finish(gathering: Mutex<Gathering<'_>>) -> Gathering<'_> {
     gathering
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::{Rest, take};
+    use crate::{
+        Brand, BrandName, Direction, Order, Search, Timestamp,
+        dynamodb::row::{Item, id_of, new_row},
+        reader::{Gathering, Later},
+    };
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + second * 1000)
+    }
+
+    fn item(second: u64) -> Item {
+        let brand = Brand::new(BrandName::parse("Acme").unwrap(), at(second));
+        new_row(&brand, at(second)).unwrap()
+    }
+
+    fn without(mut item: Item, name: &str) -> Item {
+        item.remove(name);
+        item
+    }
+
+    fn damaged(mut item: Item, name: &str, value: AttributeValue) -> Item {
+        item.insert(name.to_owned(), value);
+        item
+    }
+
+    fn text(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    #[test]
+    fn a_damaged_row_is_listed_and_one_that_cannot_be_read_is_left_out_with_its_id() {
+        let shown = [
+            without(item(1), "updated_at"),
+            damaged(item(2), "updated_at", text("zzz")),
+            damaged(item(3), "name", text("")),
+            damaged(item(4), "name", text(&"n".repeat(256))),
+            damaged(item(5), "name", text("a\nb")),
+            without(item(6), "request"),
+        ];
+        let left_out = [
+            without(item(7), "name"),
+            damaged(item(8), "name", AttributeValue::Bool(true)),
+            damaged(item(9), "id", text("no id")),
+        ];
+        let ids = left_out.clone().map(|item| id_of(&item));
+        let rows = [shown.as_slice(), &left_out, &[item(10)]].concat();
+        let search = Search::all();
+        for direction in [Direction::Ascending, Direction::Descending] {
+            let mut gathering = Gathering::new(&search, Order::of_creation(direction), None, 100);
+            assert_eq!(take(&mut gathering, &rows, Rest::Left), Later::MayBelong);
+            let page = gathering.into_counted_page(0);
+            assert_eq!((page.count, page.brands.len()), (7, 7));
+            assert_eq!(page.unreadable, ids);
+        }
+    }
+
+    #[test]
+    fn a_row_with_a_damaged_time_of_creation_stops_no_list() {
+        // The index sorts by text: this one is first, and by the time of its id it is late.
+        let early = damaged(item(9), "created_at", text("!"));
+        let rows = [early, item(1), item(2), item(3)];
+        let search = Search::all();
+        let order = Order::of_creation(Direction::Ascending);
+        let mut gathering = Gathering::new(&search, order, None, 2);
+        assert_eq!(
+            take(&mut gathering, &rows[..3], Rest::Left),
+            Later::MayBelong
+        );
+        assert_eq!(
+            take(&mut gathering, &rows[3..], Rest::Left),
+            Later::DoNotBelong
+        );
+        let page = gathering.into_next_page(1);
+        assert_eq!(page.brands.first().unwrap().created_at, at(1));
+        assert_eq!(page.next.unwrap().created_at, at(1));
+    }
 }

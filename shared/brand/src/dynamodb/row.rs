@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
-use crate::{Brand, BrandId, BrandRow, SHARDS, StoreError, Timestamp};
+use crate::{Brand, BrandId, SHARDS, StoreError, Timestamp};
 
 /// The sparse index of rows that are due: [`DUE_SHARD`], then [`DUE_AT`]. It also has [`DUE_SINCE`].
 pub(super) const DUE: &str = "due";
@@ -26,6 +26,8 @@ pub(super) const LISTED: &str = "listed";
 pub(super) const LISTED_SHARD: &str = "listed_shard";
 /// Who wrote the sync state last.
 pub(super) const LEASE: &str = "lease";
+/// The token of the change that made the current version. A brand that was never changed has none.
+pub(super) const CHANGED_BY: &str = "changed_by";
 /// What a subscriber keeps: the prefix, then its name.
 pub(super) const SYNC: &str = "sync_";
 /// The table's time to live, in seconds since the Unix epoch.
@@ -42,35 +44,6 @@ pub(super) fn new_row(brand: &Brand, due_at: Timestamp) -> Result<Item, StoreErr
     item.insert(DUE_AT.to_owned(), text(&due_at));
     item.insert(DUE_SINCE.to_owned(), text(&due_at));
     Ok(item)
-}
-
-pub(super) fn brand_of(item: Item) -> Result<Brand, StoreError> {
-    let id = id_of(&item);
-    serde_dynamo::from_item(item).map_err(|error| unreadable(&id, error))
-}
-
-pub(super) fn row_of(item: Item) -> Result<BrandRow, StoreError> {
-    let id = id_of(&item);
-    let failed = |error| unreadable(&id, error);
-    let mut lease = None;
-    let mut subscribers = std::collections::BTreeMap::new();
-    for (name, value) in &item {
-        if name == LEASE {
-            lease = Some(serde_dynamo::from_attribute_value(value.clone()).map_err(failed)?);
-        } else if let Some(name) = name.strip_prefix(SYNC) {
-            let state = serde_dynamo::from_attribute_value(value.clone()).map_err(failed)?;
-            subscribers.insert(name.to_owned(), state);
-        }
-    }
-    let due_at = item.get(DUE_AT).and_then(|due| due.as_s().ok());
-    let due_at = due_at.and_then(|due| due.parse().ok());
-    let brand = serde_dynamo::from_item(item).map_err(failed)?;
-    Ok(BrandRow {
-        brand,
-        lease,
-        subscribers,
-        due_at,
-    })
 }
 
 /// The id of a row, as stored.

@@ -5,18 +5,21 @@ use aws_sdk_dynamodb::{
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
 
-use super::row::{
-    ATTENTION_SHARD, ATTENTION_SINCE, DUE_AT, DUE_SHARD, DUE_SINCE, EXPIRES_AT, LEASE, SYNC,
-    number, row_of, shard_of, store_error, text, unreadable,
+use super::{
+    row::{
+        ATTENTION_SHARD, ATTENTION_SINCE, DUE_AT, DUE_SHARD, DUE_SINCE, EXPIRES_AT, LEASE, SYNC,
+        number, shard_of, store_error, text, unreadable,
+    },
+    stored::{MAX_SEQUENCE, row_of},
 };
 use crate::{
-    BrandId, BrandRow, DynamoDbBrandStore, Schedule, StoreError, SyncStore, SyncWrite, SyncWritten,
-    WriteScope,
+    BrandId, BrandRow, DynamoDbBrandStore, Lease, Schedule, StoreError, SyncStore, SyncWrite,
+    SyncWritten, WriteScope,
 };
 
 impl SyncStore for DynamoDbBrandStore {
     async fn load(&self, id: BrandId) -> Result<Option<BrandRow>, StoreError> {
-        self.item(id).await?.map(row_of).transpose()
+        self.item(id).await?.as_ref().map(row_of).transpose()
     }
 
     /// Two workers, and a client, may be at the row at once:
@@ -49,7 +52,7 @@ impl SyncStore for DynamoDbBrandStore {
         else {
             return Err(store_error(error));
         };
-        let found = match refused.item.clone() {
+        let found = match &refused.item {
             Some(item) => Some(row_of(item)?),
             // Older emulators refuse without the row.
             None => self.load(write.id).await?,
@@ -89,21 +92,7 @@ impl Update {
                 .insert(format!("#sync{index}"), format!("{SYNC}{name}"));
             update.value(&format!(":sync{index}"), state);
         }
-        match &write.seen {
-            None => update
-                .condition
-                .push_str(" AND attribute_not_exists(#lease)"),
-            Some(seen) => {
-                update
-                    .condition
-                    .push_str(" AND #lease.#token = :token AND #lease.#sequence = :sequence");
-                for name in ["token", "sequence"] {
-                    update.names.insert(format!("#{name}"), name.to_owned());
-                }
-                update.value(":token", text(&seen.token));
-                update.value(":sequence", number(seen.sequence));
-            }
-        }
+        update.expect_lease(write.seen.as_ref());
         if let WriteScope::Version(version) | WriteScope::Schedule(version, _) = write.scope {
             update.condition.push_str(" AND version = :version");
             update.value(":version", number(version));
@@ -112,6 +101,31 @@ impl Update {
             update.schedule(write.id, schedule);
         }
         Ok(update)
+    }
+
+    /// The lease stands as it was seen. One that reads as none may be there all the same, and damaged: it is overwritten. Of
+    /// a sequence the fraction is not read, so it is not compared either.
+    fn expect_lease(&mut self, seen: Option<&Lease>) {
+        for name in ["token", "sequence"] {
+            self.names.insert(format!("#{name}"), name.to_owned());
+        }
+        let (condition, from, to) = match seen {
+            None => {
+                self.value(":string", text(&"S"));
+                let condition = " AND NOT (attribute_type(#lease.#token, :string) \
+                     AND #lease.#sequence >= :from AND #lease.#sequence < :to)";
+                (condition, 0, MAX_SEQUENCE.saturating_add(1))
+            }
+            Some(seen) => {
+                self.value(":token", text(&seen.token));
+                let condition = " AND #lease.#token = :token \
+                     AND #lease.#sequence >= :from AND #lease.#sequence < :to";
+                (condition, seen.sequence, seen.sequence.saturating_add(1))
+            }
+        };
+        self.condition.push_str(condition);
+        self.value(":from", number(from));
+        self.value(":to", number(to));
     }
 
     fn schedule(&mut self, id: BrandId, schedule: Schedule) {

@@ -39,11 +39,9 @@ fn order() -> impl Strategy<Value = Order> {
     (by, direction()).prop_map(|(by, direction)| Order { by, direction })
 }
 
-fn search() -> impl Strategy<Value = Search> {
-    prop_oneof![
-        Just(Search::all()),
-        "[ABab]{1,2}".prop_map(|text| Search::containing(&text))
-    ]
+/// A text to search for; the empty one finds all.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "[ABab]{1,2}"]
 }
 
 fn store(brands: &[Brand]) -> MemoryBrandStore {
@@ -60,13 +58,13 @@ fn delete(store: &MemoryBrandStore, id: BrandId) {
 }
 
 /// All that is to be listed, sorted without the code under test.
-fn expected(brands: &[Brand], search: &Search, order: Order) -> Vec<ListedBrand> {
+fn expected(brands: &[Brand], text: &str, order: Order) -> Vec<ListedBrand> {
     let by_id: BTreeMap<BrandId, &Brand> = brands.iter().map(|brand| (brand.id, brand)).collect();
     let listed = by_id.into_values().map(ListedBrand::from);
     let mut listed: Vec<ListedBrand> = listed
         .filter(|brand| {
             let name = brand.name.as_str().to_lowercase();
-            name.contains(&search.contained)
+            name.contains(&text.to_lowercase())
         })
         .collect();
     match order.by {
@@ -97,11 +95,12 @@ proptest! {
     #[test]
     fn the_pages_behind_each_other_are_the_whole_list_and_nothing_twice(
         brands in brands(),
-        search in search(),
+        text in text(),
         direction in direction(),
         limit in 1..6_u16,
     ) {
-        let whole = expected(&brands, &search, Order::of_creation(direction));
+        let search = Search::containing(&text);
+        let whole = expected(&brands, &text, Order::of_creation(direction));
         let store = store(&brands);
         let mut listed = Vec::new();
         let mut after = None;
@@ -120,14 +119,15 @@ proptest! {
     #[test]
     fn a_page_by_number_is_that_part_of_the_whole_list_and_all_are_counted(
         brands in brands(),
-        search in search(),
+        text in text(),
         order in order(),
         offset in 0..20_u32,
         limit in 1..6_u16,
     ) {
+        let search = Search::containing(&text);
         let page = store(&brands).list_and_count(&search, order, offset, limit).now_or_never();
         let CountedPage { brands: listed, count, .. } = page.unwrap().unwrap();
-        let whole = expected(&brands, &search, order);
+        let whole = expected(&brands, &text, order);
         prop_assert_eq!(count, whole.len() as u64);
         let part = whole.into_iter().skip(offset as usize).take(limit.into());
         prop_assert_eq!(listed, part.collect::<Vec<_>>());
@@ -174,13 +174,4 @@ fn a_brand_that_is_deleted_is_neither_listed_nor_retrieved() {
     assert_eq!(retrieve(), None);
     let page = page(&store, &Search::all(), Direction::Ascending, None, 5);
     assert_eq!(page.brands, []);
-}
-
-#[test]
-fn small_letters_and_capitals_are_found_alike_in_every_script() {
-    let listed = ListedBrand::from(&brand((1, 7, "ŽLUŤOUČKÝ Kůň".to_owned())));
-    for text in ["žlu", "KŮŇ", "ý k", ""] {
-        assert!(Search::containing(text).finds(&listed), "{text}");
-    }
-    assert!(!Search::containing("%").finds(&listed));
 }
