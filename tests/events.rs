@@ -30,7 +30,7 @@ use users::{MemoryUsers, PasswordHash, Passwords};
 /// How many events are tried.
 const CASES: u32 = 4_000;
 
-/// A function, and the event that it answers 200, or that signs nobody in.
+/// A function, and an event that is for it.
 struct Function {
     name: &'static str,
     event: &'static str,

@@ -1,39 +1,37 @@
 //! Who sends a request: tokens, and the layer that checks them.
 //!
-//! Signing in answers a token, as Medusa's does: a JWT, signed with HMAC-SHA-256. Whoever sends it back as `Authorization:
-//! Bearer <token>` is the actor it names. To check it takes no request to anywhere.
+//! Signing in answers a token, as Medusa's does: a JWT, signed with HMAC-SHA-256. A request that bears it as `Authorization:
+//! Bearer <token>` is made by the user it names. Checking it takes no request, but for the list of changed passwords, which a process
+//! reads once a minute: see [`Revocations`].
 //!
 //! # A function that only admins may call
 //!
-//! In its `main.rs`: the secret is read once, at start; the layer stands behind [`admin_api::ErrorResponses`], which answers its
-//! refusal, and before the handler, which finds the [`Actor`] in the request's extensions.
+//! In its `main.rs`: the secret and the list are read at the start; the layer stands around the handler, which finds the [`Actor`] in
+//! the request's extensions, and [`admin_api::serve`] answers its refusal.
 //!
 //! ```
 //! use admin_api::ApiError;
-//! use auth::{Actor, Authenticate, Tokens};
+//! use auth::{Actor, Authenticate, Revocations, Tokens};
 //! use config::Secret;
-//! use lambda_http::{Body, Request, Response};
-//! use tower::{Service, ServiceBuilder, service_fn};
+//! use lambda_http::{Body, Error, Request, Response};
+//! use tower::{Layer, service_fn};
 //!
-//! # fn wire() -> Result<(), auth::InvalidSecret> {
+//! # async fn wire(telemetry: telemetry::Telemetry, users: users::DynamoDbUsers) -> Result<(), Error> {
 //! // let secret = config::fetch_secret(&sdk, &config.auth_secret_id).await?;
 //! let secret = Secret::new("0123456789abcdef0123456789abcdef");
-//! let tokens = Tokens::signed_with(&secret)?;
-//! let service = ServiceBuilder::new()
-//!     .layer(admin_api::ErrorResponses)
-//!     .layer(Authenticate::with(tokens))
-//!     .service(service_fn(async |request: Request| {
-//!         let actor = request.extensions().get::<Actor>().ok_or(ApiError::Unauthorized)?;
-//!         Ok::<_, ApiError>(Response::new(Body::Text(actor.id().to_owned())))
-//!     }));
-//! // lambda_http::run(service).await
-//! # fn runs(_: impl Service<Request>) {}
-//! # runs(service);
-//! # Ok(())
+//! let revocations = Revocations::read_from(users);
+//! revocations.prime().await;
+//! let authenticate = Authenticate::with(Tokens::signed_with(&secret)?).unless_revoked(revocations);
+//! let handler = authenticate.layer(service_fn(async |request: Request| {
+//!     let actor = request.extensions().get::<Actor>().ok_or(ApiError::Unauthorized)?;
+//!     Ok(Response::new(Body::Text(actor.id().to_owned())))
+//! }));
+//! admin_api::serve(telemetry, handler).await
 //! # }
 //! ```
 //!
-//! The template gives such a function the variable `AUTH_SECRET_ID` and leave to read that secret.
+//! The template gives such a function the variables `AUTH_SECRET_ID` and `ADMIN_USERS_TABLE`, and allows it to read that secret and, of
+//! that table, the list.
 //!
 //! # Changing the secret
 //!

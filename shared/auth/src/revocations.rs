@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The list of changed passwords, as this process read it last. Clones share it.
 ///
-/// It is read at the start and then by the first request that finds it a minute old, so that the others make no request for it.
-/// Where it cannot be read, nobody is let through: whoever has a password changed relies on that.
+/// It is read at the start, and then by the first request that finds it a minute old. All other requests use it as it is. If it
+/// cannot be read, no request passes: a changed password has to end the sessions of the former one.
 #[derive(Clone)]
 pub struct Revocations {
     changes: Arc<dyn PasswordChanges>,
@@ -34,7 +34,7 @@ struct Known {
     read_at: SystemTime,
 }
 
-/// What is known of a token.
+/// Whether a token is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Good,
