@@ -50,7 +50,8 @@ pub fn no_route(request: &Request) -> Response<Body> {
 fn without_slash(request: &Request) -> Option<HeaderValue> {
     let path = request.uri().path().trim_start_matches('/');
     let parts: Vec<&str> = path.strip_suffix('/')?.split('/').collect();
-    let (["admin", "brands", last] | ["auth", _, last]) = parts[..] else {
+    let (["admin", last @ "brands"] | ["admin", "brands", last] | ["auth", _, last]) = parts[..]
+    else {
         return None;
     };
     let query = request.uri().query();
@@ -114,10 +115,13 @@ mod tests {
             location.map(|location| location.to_str().unwrap().to_owned())
         };
         let expected = [
+            ("/admin/brands/", Some("../brands")),
             ("/admin/brands/1/", Some("../1")),
             ("//admin/brands/1/?a=b", Some("../1?a=b")),
             ("/auth/user/emailpass/", Some("../emailpass")),
+            ("/admin/brands", None),
             ("/admin/brands/1", None),
+            ("/admin/", None),
             ("/admin/brands//", None),
             ("/admin/nosuch/1/", None),
             ("//evil.example/", None),
