@@ -4,7 +4,7 @@
 //! when to look at it again. A reminder too many costs a read. While the circuit of the CMS is open, one row at a time is
 //! reminded of, as a probe; when it closes, the rest follows.
 //!
-//! A row that stays due whatever is done holds the head of its shard. So where a sweep meets one, it reads on behind it: the
+//! A row that cannot be postponed stays at the head of its shard. So where a sweep meets one, it reads on behind it: the
 //! good rows behind have their turn in the same sweep, as long as its time and its [`Limits::rows`] last.
 
 use std::{
@@ -54,7 +54,7 @@ pub struct Report {
     pub notify_failed: usize,
     /// How many rows have an id that cannot be read, or cannot be written to for good.
     pub unreadable: usize,
-    /// For how many seconds the row that waits longest has been due.
+    /// For how many seconds the row that waits longest has been due, of those with a readable id.
     pub oldest_due_age: u64,
     /// How many rows need an operator; at most 1,000 in each shard are counted.
     pub needs_attention: u64,
@@ -217,10 +217,7 @@ impl<O: Outbox, R: Reminders> RepublishBrands<O, R> {
             }
             report.unreadable += unreadable.len();
             for row in &unreadable {
-                error!(
-                    brand.id = row.id,
-                    "a due row cannot be read: its id is none"
-                );
+                error!(brand.id = row.id, "a due row has an invalid brand id");
             }
             let next_look = now.plus(LONGEST_WAIT);
             let postponed = unreadable.into_iter().map(|row| (row, next_look));
@@ -481,7 +478,7 @@ impl Reading {
         (readable, others)
     }
 
-    /// For each of these shards there is a row that is passed over from now on.
+    /// Skips one more row in each of these shards from now on.
     fn read_behind(&mut self, shards: &[u8]) {
         for shard in shards {
             let passed_over = self.passed_over.entry(*shard).or_default();

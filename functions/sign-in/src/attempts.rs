@@ -47,7 +47,7 @@
 //! it.
 //!
 //! Requests to the table, for an attempt with an email: 2 to begin and 2 when it has succeeded or failed. Each further try to begin is
-//! one more. An attempt that is refused for its account's sake takes 1 to undo its address.
+//! one more. An attempt that is refused for its account's sake takes 1 more: its address is given back, or charged.
 
 mod dynamodb;
 mod limiter;
@@ -176,7 +176,7 @@ impl Counter {
         self.attempts.max(self.failed) < limit
     }
 
-    /// Why no further attempt may begin now, if the last one began then.
+    /// Whether another attempt may begin, given when the last one began.
     fn begin(self, limit: u32, last_at: u64, now: u64) -> Begun {
         if self.has_room(limit) {
             Begun::Allowed

@@ -45,8 +45,8 @@ pub fn no_route(request: &Request) -> Response<Body> {
     response
 }
 
-/// The request's URL without the slash at its end, where a route of this function's neighbours is. It is relative (RFC 3986, 5.2.4), since
-/// the API may be below a path of its site; so it is also of this site, whatever the path begins with.
+/// The request's URL without the slash at its end, if another function has a route there. It is relative (RFC 3986, 5.2.4): the API
+/// may be below a path of its site. So it never leads to another site, whatever the path begins with.
 fn without_slash(request: &Request) -> Option<HeaderValue> {
     let path = request.uri().path().trim_start_matches('/');
     let parts: Vec<&str> = path.strip_suffix('/')?.split('/').collect();

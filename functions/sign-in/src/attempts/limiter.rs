@@ -82,7 +82,7 @@ impl<A: Attempts> Limiter<A> {
         let mut longest = FIRST_PAUSE;
         loop {
             let begun = self.attempts.begin(count).await?;
-            // Half of it by chance, so that those that wait together do not come together again.
+            // Jitter: half of the pause is random, so that waiting attempts do not retry together.
             let pause = longest.mul_f64(0.5 + fastrand::f64() / 2.0);
             if begun != Begun::Busy || Instant::now() + pause > until {
                 return Ok(begun);
