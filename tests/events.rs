@@ -1,7 +1,7 @@
-//! Whatever API Gateway passes on is answered: whole events with any text in any field, put to each HTTP function.
+//! Every event that API Gateway passes on is answered: whole events, with any text in any field, sent to each HTTP function.
 //!
-//! A function that panics, or takes no event, is answered for by API Gateway with 502, rings the alarm, and sends a
-//! deployment back. `PROPTEST_CASES=100000` tries more events than usual.
+//! If a function panics, or cannot read its event, API Gateway answers 502, the alarm rings, and a deployment is rolled
+//! back. `PROPTEST_CASES=100000` tries more events than usual.
 
 #![expect(
     clippy::indexing_slicing,

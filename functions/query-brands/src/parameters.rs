@@ -2,11 +2,8 @@
 
 use std::{num::IntErrorKind, ops::RangeInclusive};
 
-use admin_api::ApiError;
+use admin_api::{ApiError, shown};
 use lambda_http::Request;
-
-/// The most characters of a value that a message repeats.
-const MAX_SHOWN: usize = 100;
 
 /// The parameters in the order in which they were sent, and what is wrong with them.
 pub(crate) struct Parameters {
@@ -45,7 +42,7 @@ impl Parameters {
                 IntErrorKind::PosOverflow => i64::MAX,
                 IntErrorKind::NegOverflow => i64::MIN,
                 _ => {
-                    let shown: String = text.chars().take(MAX_SHOWN).collect();
+                    let shown = shown(&text);
                     self.problem(format!(
                         "Expected type: 'number' for field '{name}', got: '{shown}'"
                     ));

@@ -72,7 +72,7 @@ pub use memory::MemoryAttempts;
 const WINDOW: u64 = 15 * 60;
 /// How many seconds longer than its window a count is kept.
 const KEPT: u64 = 60 * 60;
-/// After how many seconds an attempt is no longer in flight: three times the function's timeout.
+/// Seconds after which an attempt no longer counts as in flight: three times the function's timeout.
 const LONGEST: u64 = 30;
 
 /// The most failed attempts of one address at one account in a window.

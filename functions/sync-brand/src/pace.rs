@@ -103,8 +103,8 @@ pub(crate) enum Turn {
 }
 
 impl Pace {
-    /// The pace of a process with that share of the configured rate, in calls a second. Without one there is no limit until the
-    /// CMS answers 429.
+    /// The pace of a process whose share of the configured rate is `share`, in calls per second. If it is `None`, there is no limit
+    /// until the CMS answers 429.
     #[must_use]
     pub fn new(share: Option<f64>) -> Self {
         Self {

@@ -159,7 +159,7 @@ fn request(event: &str, context: Context) -> Result<Request, ApiError> {
     let mut gateway = ApiGatewayV2httpRequestContext::default();
     gateway.http.source_ip = source_ip;
     Ok(request
-        .with_raw_http_path(&path)
+        .with_raw_http_path(path)
         .with_path_parameters(event.path_parameters.unwrap_or_default())
         .with_request_context(RequestContext::ApiGatewayV2(gateway))
         .with_lambda_context(context))

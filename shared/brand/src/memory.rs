@@ -136,7 +136,7 @@ impl MemoryBrandStore {
         if expected.is_some_and(|version| version != brand.version) {
             return Changed::Conflict(Box::new(brand.clone()));
         }
-        // A later version has the later time, whatever the clocks say.
+        // A later version has a later time, even if the clocks disagree.
         let next = brand.updated_at.plus(Duration::from_millis(1));
         let at = if next > brand.updated_at {
             now.max(next)

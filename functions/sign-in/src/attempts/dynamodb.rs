@@ -132,8 +132,8 @@ impl Attempts for DynamoDbAttempts {
         }
     }
 
-    /// Only what is in flight can be given back, so a request that the SDK repeats takes off no failure. The condition also keeps a
-    /// count that has expired from being made anew, below zero and for ever.
+    /// Only what is in flight can be given back, so a request that the SDK repeats takes off no failure. The condition also
+    /// keeps an expired count from being created again, below zero and without an expiry.
     async fn give_back(&self, count: &Count) -> Result<(), AttemptsError> {
         let condition = joined(count, " AND ", |names| {
             let (attempts, failed) = (names.attempts_placeholder, names.failed_placeholder);
