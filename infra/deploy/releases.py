@@ -1,19 +1,24 @@
 """Releases: what was deployed, each an object in a bucket beside the code that it names.
 
-A release is the packaged template, whose code is named by its content, and all parameters but secrets. Its id is a
-digest of both, so the same has the same id.
+A release is the packaged template, whose code is named by its content, and all parameters but secrets. Each deployment
+makes a new one, with an id of its own, also one of the same code: Lambda publishes no version that equals the last one.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from project import Problem
 from stacks import Target
+
+KEPT = 20
+"""How many releases of a stack are kept. Older ones go with the code that no other release names."""
+# An object that no kept release names may belong to a deployment that is under way.
+_UNNAMED_KEPT_FOR = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -26,69 +31,130 @@ class Release:
     settings: dict[str, str]
     template: str
 
+    @classmethod
+    def new(cls, template: str, settings: Mapping[str, str], commit: str) -> "Release":
+        """One with an id that no other has: hexadecimal digits, as the template's parameter Release takes it."""
+        made_at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        content = json.dumps([made_at, template, dict(settings)], sort_keys=True)
+        return cls(hashlib.sha256(content.encode()).hexdigest()[:12], made_at, commit, dict(settings), template)
 
-def id_of(template: str, settings: Mapping[str, str]) -> str:
-    """The digest, as the template's parameter Release takes it."""
-    return hashlib.sha256(json.dumps([template, dict(settings)], sort_keys=True).encode()).hexdigest()[:12]
+    def is_of(self, template: str, settings: Mapping[str, str]) -> bool:
+        """Whether it deploys just that."""
+        return self.template == template and self.settings == settings
 
 
 class Releases:
-    """The bucket. It outlives the stack."""
+    """A stack's releases, in the one bucket that an account has for them in a region. It outlives the stacks."""
 
     def __init__(self, target: Target) -> None:
-        self.bucket = f"brand-sync-releases-{target.account}-{target.region}"
         self.code = f"{target.stack}/code"  # a prefix
+        self.templates = f"{target.stack}/templates"  # a prefix
         self._prefix = f"{target.stack}/releases/"
         self._region = target.region
         self._s3 = target.client("s3")
+        self._account = target.account
+        self._s3.meta.events.register("provide-client-params.s3", self._with_owner)
 
-    def prepare(self) -> None:
-        """Makes the bucket, if there is none."""
-        try:
-            self._s3.head_bucket(Bucket=self.bucket)
-            return
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchBucket"):
-                raise Problem(f"the bucket {self.bucket}: {error}") from error
-        where: dict[str, Any] = {}
-        if self._region != "us-east-1":  # which may not be named
-            where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
-        self._s3.create_bucket(Bucket=self.bucket, **where)
+    def _with_owner(self, params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+        """Has S3 refuse each call where the bucket is another account's."""
+        owner = {"ExpectedBucketOwner": self._account}
+        return params | (owner if "ExpectedBucketOwner" in model.input_shape.members else {})
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name; a problem if there is none."""
+        if found := self.find_bucket():
+            return found
+        raise Problem("nothing was deployed yet: make deploy")
+
+    def find_bucket(self) -> str | None:
+        """The bucket's name, if there is one."""
+        # S3 lists an account's own buckets alone. If two first deployments made one each, both go on with the older.
+        found = self._s3.list_buckets(Prefix=f"brand-sync-releases-{self._region}-", BucketRegion=self._region)
+        buckets = sorted(found.get("Buckets", []), key=lambda one: (one["CreationDate"], one["Name"]))
+        return str(buckets[0]["Name"]) if buckets else None
+
+    def prepare(self) -> str:
+        """Makes the bucket, if there is none, and closes it to the public and to requests without TLS; its name."""
+        if not self.find_bucket():
+            where: dict[str, Any] = {}
+            if self._region != "us-east-1":  # which may not be named
+                where = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
+            # Names are the whole world's: one that could be guessed might be taken by others beforehand.
+            self._s3.create_bucket(Bucket=f"brand-sync-releases-{self._region}-{secrets.token_hex(8)}", **where)
+        bucket = self.bucket
         blocks = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-        self._s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True))
+        self._s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=dict.fromkeys(blocks, True))
+        if self._s3.meta.endpoint_url.startswith("https:"):  # the emulator has no TLS, and would refuse everything
+            self._s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(self._only_encrypted(bucket)))
+        return bucket
+
+    def _only_encrypted(self, bucket: str) -> dict[str, Any]:
+        arn = f"arn:{self._s3.meta.partition}:s3:::{bucket}"
+        statement = {
+            "Sid": "OnlyEncrypted",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [arn, f"{arn}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        return {"Version": "2012-10-17", "Statement": [statement]}
 
     def keep(self, release: Release) -> None:
-        """Keeps a release. One that is kept stays as it is."""
-        if release.id not in self._ids():
-            self._s3.put_object(
-                Bucket=self.bucket, Key=self._key(release.id), Body=json.dumps(asdict(release)).encode()
-            )
+        """Keeps a release, and drops the oldest ones."""
+        body = json.dumps(asdict(release)).encode()
+        self._s3.put_object(Bucket=self.bucket, Key=self._key(release.id), Body=body)
+        self.drop(datetime.now(UTC) - _UNNAMED_KEPT_FOR)
+
+    def drop(self, unnamed_since: datetime) -> None:
+        """Drops all but the newest releases, and what none of those names and is older than `unnamed_since`."""
+        releases = self.all()
+        kept = "".join(release.template for release in releases[:KEPT])
+        dropped = [self._key(release.id) for release in releases[KEPT:]]
+        bucket = self.bucket
+        for prefix in (self.code, self.templates):
+            objects = self._objects(bucket, f"{prefix}/")
+            dropped += [
+                one["Key"] for one in objects if one["Key"] not in kept and one["LastModified"] < unnamed_since
+            ]
+        for start in range(0, len(dropped), 1000):  # as many as S3 takes
+            keys = [{"Key": key} for key in dropped[start : start + 1000]]
+            answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise Problem(f"the bucket {bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+
+    def find(self, id: str | None) -> Release | None:
+        """The release of that id, if it is kept."""
+        bucket = self.find_bucket()
+        return self._read(bucket, self._key(id)) if bucket and id in self._ids(bucket) else None
 
     def get(self, id: str) -> Release:
         """The release of that id; a problem that lists them if there is none."""
-        if id not in self._ids():
-            known = "\n".join(f"  {release.id}  {release.made_at}  {release.commit}" for release in self.all())
-            raise Problem(
-                f"there is no release {id!r}\n{known}" if id else f"which one? make rollback RELEASE=…\n{known}"
-            )
-        return self._read(id)
+        if found := self.find(id):
+            return found
+        known = "\n".join(f"  {release.id}  {release.made_at}  {release.commit}" for release in self.all())
+        raise Problem(f"there is no release {id!r}\n{known}" if id else f"which one? make rollback RELEASE=…\n{known}")
 
     def all(self) -> list[Release]:
         """All releases, the newest first."""
-        return sorted(map(self._read, self._ids()), key=lambda release: release.made_at, reverse=True)
+        bucket = self.bucket
+        releases = (self._read(bucket, self._key(id)) for id in self._ids(bucket))
+        return sorted(releases, key=lambda release: (release.made_at, release.id), reverse=True)
 
-    def _read(self, id: str) -> Release:
-        return Release(**json.load(self._s3.get_object(Bucket=self.bucket, Key=self._key(id))["Body"]))
+    def _read(self, bucket: str, key: str) -> Release:
+        return Release(**json.load(self._s3.get_object(Bucket=bucket, Key=key)["Body"]))
 
-    def _key(self, id: str) -> str:
+    def _key(self, id: str | None) -> str:
         return f"{self._prefix}{id}.json"
 
-    def _ids(self) -> list[str]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._prefix)
-        try:
-            keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "NoSuchBucket":
-                raise Problem("nothing was deployed yet: make deploy") from error
-            raise
+    def _ids(self, bucket: str) -> list[str]:
+        keys = [one["Key"] for one in self._objects(bucket, self._prefix)]
         return [key.removeprefix(self._prefix).removesuffix(".json") for key in keys]
+
+    def _objects(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+        pages: Iterable[dict[str, Any]] = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix
+        )
+        for page in pages:
+            yield from page.get("Contents", [])

@@ -27,16 +27,16 @@ def package(target: Target, releases: Releases, code: Path) -> str:
     return packaged.read_text()
 
 
-def deploy(target: Target, releases: Releases, release: Release, secrets: Mapping[str, str]) -> None:
-    """Deploys a release; SAM tells what it does, and why it failed."""
+def deploy(target: Target, releases: Releases, release: Release, more: Mapping[str, str]) -> None:
+    """Deploys a release, with parameters that go before its own; SAM prints what it does, and why it failed."""
     template = FOLDER / f"release-{release.id}.yaml"
     template.write_text(_with_default(release))
-    values = release.settings | {settings.RELEASE: release.id, **secrets}
+    values = release.settings | {settings.RELEASE: release.id, **more}
     try:
         with settings.file_of(values) as parameters:
             command = ["sam", "deploy", "--template-file", str(template), "--stack-name", target.stack]
             command += ["--config-file", str(SAMCONFIG), "--config-env", target.section, "--region", target.region]
-            command += ["--s3-bucket", releases.bucket, "--s3-prefix", f"{target.stack}/templates", "--no-progressbar"]
+            command += ["--s3-bucket", releases.bucket, "--s3-prefix", releases.templates, "--no-progressbar"]
             command += ["--tags", f"application=brand-sync stage={release.settings['Stage']}"]
             command += ["--parameter-overrides", parameters]
             if status := processes.run(command, os.environ):

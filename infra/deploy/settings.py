@@ -20,6 +20,7 @@ from stacks import Stack
 
 API_KEY = "CmsApiKey"
 RELEASE = "Release"
+PROTECTION = "DeletionProtection"
 
 
 class _Loader(yaml.SafeLoader):

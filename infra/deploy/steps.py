@@ -3,7 +3,6 @@
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import sam
 import settings
 from progress import phase, timings
 from project import ROOT, TARGET, TEMPLATE, Problem
-from releases import Release, Releases, id_of
-from stacks import Target
+from releases import Release, Releases
+from stacks import Stack, Target
 
 
 def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
@@ -30,29 +29,44 @@ def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
     if not target.is_local:
         binaries.check(code, architecture)
     releases = Releases(target)
-    with phase("package", f"{code}, to the bucket {releases.bucket}"):
+    with phase("package", f"{code}, to S3"):
         releases.prepare()
         template = sam.package(target, releases, code)
-    release = Release(id_of(template, wanted), _now(), _commit(), wanted, template)
-    _deploy(target, releases, release, {settings.API_KEY: key} if key else {})
+    release = _deployed(stack, releases)
+    if not release or not release.is_of(template, wanted):
+        release = Release.new(template, wanted, _commit())
+    _deploy(target, stack, releases, release, {settings.API_KEY: key} if key else {})
 
 
 def roll_back(target: Target, id: str, overrides: Sequence[str]) -> None:
     """Deploys a release again, with the parameters that it had, but for the overrides; secrets stay as they are."""
     releases = Releases(target)
-    release = releases.get(id)
-    if not target.ready():
+    former = releases.get(id)
+    stack = target.ready()
+    if not stack:
         raise Problem(f"{target} is not there: make deploy")
-    if overrides:
-        wanted = settings.settled(
-            release.template, None, [f"{name}={value}" for name, value in release.settings.items()], overrides
-        )
-        release = replace(release, id=id_of(release.template, wanted), made_at=_now(), settings=wanted)
-    _deploy(target, releases, release, {})
+    wanted = settings.settled(
+        former.template, None, [f"{name}={value}" for name, value in former.settings.items()], overrides
+    )
+    release = _deployed(stack, releases)
+    if not release or not release.is_of(former.template, wanted):
+        release = Release.new(former.template, wanted, former.commit)
+    _deploy(target, stack, releases, release, {})
 
 
-def _deploy(target: Target, releases: Releases, release: Release, secrets: dict[str, str]) -> None:
+def _deployed(stack: Stack | None, releases: Releases) -> Release | None:
+    """The release that is deployed. One that CodeDeploy sent back is not: it takes a new release to try it again."""
+    return releases.find(stack.parameters.get(settings.RELEASE)) if stack else None
+
+
+def _deploy(
+    target: Target, stack: Stack | None, releases: Releases, release: Release, secrets: dict[str, str]
+) -> None:
     with phase("deploy", f"release {release.id} to {target}"):
+        if not stack and release.settings[settings.PROTECTION] == "true":
+            # Protected tables could not be rolled back if the creation failed.
+            sam.deploy(target, releases, release, secrets | {settings.PROTECTION: "false"})
+            print("The stack is created. Its tables are protected from deletion now:", flush=True)
         sam.deploy(target, releases, release, secrets)
     releases.keep(release)
     print(f"release {release.id} is deployed. {timings()}")
@@ -80,7 +94,12 @@ def delete(target: Target, confirmed: str) -> None:
         raise Problem(f"{target} is {status}: see above; mend that, then make delete once more")
     names = target.client("dynamodb").get_paginator("list_tables").paginate()
     kept = sorted(tables & {name for page in names for name in page["TableNames"]})
-    print("\n  ".join(["kept:", *kept, f"the releases, in the bucket {Releases(target).bucket}"]))
+    releases = Releases(target)
+    if bucket := releases.find_bucket():
+        releases.drop(datetime.now(UTC))
+        if count := len(releases.all()):
+            kept.append(f"{count} releases, in the bucket {bucket}")
+    print("\n  ".join(["kept:", *(kept or ["nothing"])]))
 
 
 def _tables(target: Target) -> set[str]:
@@ -106,10 +125,6 @@ def _delete(target: Target) -> str:
                     reason = event.get("ResourceStatusReason", "")
                     print(f"  {event['ResourceStatus']:<16} {event['LogicalResourceId']} {reason}".rstrip(), flush=True)
     return str(status)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _commit() -> str:

@@ -20,6 +20,15 @@ from template import ROOT
 import operate  # infra/local's: found by `template`
 
 API_KEY = f"key-{secrets.token_hex(8)}"
+# The deployment's command line, with another template in the place of infra/template.yaml.
+_WITH_TEMPLATE = """
+import pathlib, sys
+sys.path += ["infra/deploy", "infra/local"]
+import project
+project.TEMPLATE = pathlib.Path(sys.argv.pop(1))
+import cli
+sys.exit(cli.main())
+"""
 LAMBDA = ROOT / "target" / "lambda"
 
 
@@ -45,11 +54,17 @@ class Deployment:
         self.endpoint = os.environ["AWS_ENDPOINT_URL"]
         self._token = ""
 
-    def run(self, *arguments: str, status: int = 0, api_key: str = API_KEY) -> str:
-        """Runs infra/deploy and answers all that it says; fails where its status is another."""
+    def run(self, *arguments: str, status: int = 0, api_key: str = API_KEY, template: str = "") -> str:
+        """Runs infra/deploy and answers all that it says; fails where its status is another.
+
+        With a template it deploys that one instead.
+        """
         port = self.endpoint.rpartition(":")[2]
         environment = os.environ | {"LOCAL_PORT": port, "CMS_API_KEY": api_key}
-        command = [sys.executable, "infra/deploy", "--to", "local", "--stack", self.stack, *arguments]
+        program = [sys.executable, "infra/deploy"]
+        if template:
+            program = [str(ROOT / "target" / "deploy" / "tools" / "bin" / "python"), "-c", _WITH_TEMPLATE, template]
+        command = [*program, "--to", "local", "--stack", self.stack, *arguments]
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -59,7 +74,7 @@ class Deployment:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        print(f"    {' '.join(command[3:])}: status {done.returncode}", flush=True)
+        print(f"    {' '.join(command[len(program) :])}: status {done.returncode}", flush=True)
         if done.returncode != status:
             raise AssertionError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout}")
         return done.stdout
@@ -68,10 +83,18 @@ class Deployment:
         """Deploys the code, and answers all that was said."""
         return self.run("deploy", "--code", str(folder), *parameters, **more)
 
+    def status(self) -> str:
+        """What CloudFormation says of the stack."""
+        return str(self._described()["StackStatus"])
+
     def release(self) -> str:
         """The release that is deployed."""
+        return self.parameter("Release")
+
+    def parameter(self, name: str) -> str:
+        """What the stack has of a parameter."""
         parameters = self._described()["Parameters"]
-        return str(next(one["ParameterValue"] for one in parameters if one["ParameterKey"] == "Release"))
+        return str(next(one["ParameterValue"] for one in parameters if one["ParameterKey"] == name))
 
     def outputs(self) -> dict[str, str]:
         return {one["OutputKey"]: one["OutputValue"] for one in self._described()["Outputs"]}
