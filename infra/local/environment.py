@@ -3,7 +3,6 @@
 Bare Python gets this far; the rest needs what the virtual environment holds.
 """
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -12,53 +11,18 @@ import subprocess
 import sys
 import tomllib
 
-import processes
-from progress import phase
 from project import HERE, ROOT, VENV, Problem
+from virtual_environment import VirtualEnvironment
 
-REQUIREMENTS = HERE / "requirements.txt"
-STAMP = VENV / "complete"  # written last: an environment whose making was cut short has none
+_OWN = VirtualEnvironment(VENV, HERE / "requirements.txt", "the local stack's tools into .venv; once, about a minute")
+entered, enter = _OWN.entered, _OWN.enter
 
 
 def prepare() -> None:
     """Checks the machine and makes the virtual environment, anew when its requirements or Python changed."""
     if missing := [problem for problem in (_rust(), _linker(), _venv_module()) if problem]:
         raise Problem("\n".join(missing))
-    wanted = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == wanted:
-        return
-    with phase("setup", "the local stack's tools into .venv; once, about a minute"):
-        _make(wanted)
-
-
-def _make(wanted: str) -> None:
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(VENV)],
-        [
-            str(VENV / "bin" / "pip"),
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--require-hashes",
-            "--no-deps",  # the list is complete
-            "--requirement",
-            str(REQUIREMENTS),
-        ],
-    ):
-        if status := processes.run(command):
-            raise Problem(f"setup: {' '.join(command[:4])}… failed (status {status}): see above")
-    STAMP.write_text(wanted)
-
-
-def entered() -> bool:
-    """Whether this process runs in the project's virtual environment."""
-    return os.path.realpath(sys.prefix) == os.path.realpath(VENV)
-
-
-def enter() -> None:
-    """Continues this process, with its arguments, in the virtual environment."""
-    python = str(VENV / "bin" / "python")
-    os.execv(python, [python, *sys.argv])
+    _OWN.prepare()
 
 
 def isolate() -> None:

@@ -1,0 +1,46 @@
+"""Virtual environments, each made from a list of packages with their hashes. Needs only bare Python."""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import processes
+from progress import phase
+from project import Problem
+
+
+@dataclass(frozen=True)
+class VirtualEnvironment:
+    """A folder with the packages of a requirements.txt."""
+
+    folder: Path
+    requirements: Path
+    announcement: str
+
+    def prepare(self) -> None:
+        """Makes it, again when its requirements or Python changed."""
+        stamp = self.folder / "complete"  # written last, so an interrupted installation has none
+        wanted = hashlib.sha256(self.requirements.read_bytes() + sys.version.encode()).hexdigest()
+        if stamp.exists() and stamp.read_text() == wanted:
+            return
+        with phase("setup", self.announcement):
+            pip = [str(self.folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+            for command in (
+                [sys.executable, "-m", "venv", "--clear", str(self.folder)],
+                # Without dependencies: the list is complete, and some pips lose the hashes of packages with extras.
+                [*pip, "--require-hashes", "--no-deps", "--requirement", str(self.requirements)],
+            ):
+                if status := processes.run(command):
+                    raise Problem(f"setup: {' '.join(command[:4])}… failed (status {status}): see above")
+            stamp.write_text(wanted)
+
+    def entered(self) -> bool:
+        """Whether this process runs in it."""
+        return os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
+
+    def enter(self) -> None:
+        """Continues this process, with its arguments, in it."""
+        python = str(self.folder / "bin" / "python")
+        os.execv(python, [python, *sys.argv])
