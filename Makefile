@@ -154,11 +154,11 @@ soak: ## COUNT=… invoke each function so often (20,000), and print its memory 
 	cargo build --release --package bench $(FUNCTIONS:%=--package %)
 	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
 
-lint: ## check the format, the code and the template
+lint: ## check the format, the code, and the template as it is written and as SAM transforms it
 	@$(LOCAL) setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	.venv/bin/cfn-lint infra/template.yaml
+	.venv/bin/python -B tests/infra/lint.py
 
 fmt: ## format the code
 	cargo fmt --all

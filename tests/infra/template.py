@@ -13,6 +13,7 @@ from cfnlint.decode import cfn_yaml
 from samtranslator.translator.transform import transform
 
 ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "infra" / "template.yaml"
 sys.path += [str(ROOT / "infra" / "deploy"), str(ROOT / "infra" / "local")]  # what is tested, and what it needs
 
 logging.getLogger("samtranslator").setLevel(logging.CRITICAL)  # it warns of the metrics that AWS has of it
@@ -28,15 +29,15 @@ class _NoManagedPolicies:
         return {}
 
 
-def written() -> Template:
+def written(file: Path = FILE) -> Template:
     """As it is written, its functions (!Ref, !GetAtt …) in their long form."""
-    template: Template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / "infra" / "template.yaml"))))
+    template: Template = json.loads(json.dumps(cfn_yaml.load(str(file))))
     return template
 
 
-def transformed(**parameters: str) -> Template:
+def transformed(file: Path = FILE, /, **parameters: str) -> Template:
     """As CloudFormation gets it. The parameters are those that SAM looks at."""
-    template = written()
+    template = written(file)
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value
     for resource in of_type(template, "AWS::Serverless::Function").values():
