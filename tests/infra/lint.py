@@ -39,6 +39,7 @@ ARNS = {
     ("AWS::Lambda::Function", "Arn"): "arn:aws:lambda:us-east-1:123456789012:function:{}",
     ("AWS::Logs::LogGroup", "Arn"): "arn:aws:logs:us-east-1:123456789012:log-group:{}:*",
     ("AWS::SecretsManager::Secret", "Id"): "arn:aws:secretsmanager:us-east-1:123456789012:secret:{}-a1b2c3",
+    ("AWS::SNS::Topic", "Ref"): "arn:aws:sns:us-east-1:123456789012:{}",
     ("AWS::SQS::Queue", "Arn"): "arn:aws:sqs:us-east-1:123456789012:{}",
 }
 # parliament's own command line would write every policy to a file in /tmp.
