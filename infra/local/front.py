@@ -8,7 +8,9 @@ The deployed API is open to pages of other origins: API Gateway's CORS configura
 """
 
 import re
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -63,5 +65,12 @@ def guarded(app: App) -> App:
 if __name__ == "__main__":
     import ministack.app as emulator
 
-    emulator.app = guarded(emulator.app)
+    # Isolated (-I), Python does not search this folder. It goes last, so that no file in it hides a package.
+    sys.path.append(str(Path(__file__).parent))
+    sys.dont_write_bytecode = True  # no __pycache__ among the sources
+    import calls
+
+    sys.path.pop()
+    calls.install()
+    emulator.app = guarded(calls.with_record(emulator.app))
     emulator.main()

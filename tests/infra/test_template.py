@@ -19,29 +19,6 @@ def properties(id: str) -> dict[str, Any]:
     return found
 
 
-def _data_access(role: str) -> dict[str, set[str]]:
-    """What a role allows on each table, index and queue."""
-    found: dict[str, set[str]] = {}
-    for policy in properties(role)["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            actions, resources = _listed(statement["Action"]), _listed(statement["Resource"])
-            if actions[0].startswith(("dynamodb:", "sqs:")):
-                for resource in resources:
-                    found.setdefault(_where(resource), set()).update(actions)
-    return found
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _where(resource: dict[str, Any]) -> str:
-    """`Table` or `Table/index/name`, for an ARN."""
-    if "Fn::Sub" in resource:
-        return str(resource["Fn::Sub"]).replace("${", "").replace(".Arn}", "")
-    return str(resource["Fn::GetAtt"][0])
-
-
 class TheTemplate(unittest.TestCase):
     def test_describes_each_parameter(self) -> None:
         for name, parameter in WRITTEN["Parameters"].items():
@@ -222,42 +199,6 @@ class EachFunction(unittest.TestCase):
             self.assertEqual(function["Properties"]["MemorySize"], {"Ref": f"{name}Memory"}, id)
         for id, group in of_type(WRITTEN, "AWS::Logs::LogGroup").items():
             self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetentionDays"}, id)
-
-    def test_may_do_to_tables_and_queues_what_its_code_does_and_no_more(self) -> None:
-        consume = {f"sqs:{action}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
-        send = {"sqs:SendMessage"}
-        get = {"dynamodb:GetItem"}
-        get_and_update = {"dynamodb:GetItem", "dynamodb:UpdateItem"}
-        get_and_put = {"dynamodb:GetItem", "dynamodb:PutItem"}
-        expected: dict[str, dict[str, set[str]]] = {
-            "ApiRoot": {},
-            "ChangeBrand": {"BrandsTable": get_and_update, "AdminUsersTable": get, "BrandEventsQueue": send},
-            "CreateBrand": {"BrandsTable": {"dynamodb:PutItem"}, "AdminUsersTable": get, "BrandEventsQueue": send},
-            "QueryBrands": {
-                "BrandsTable": get,
-                "BrandsTable/index/listed": {"dynamodb:Query"},
-                "AdminUsersTable": get,
-            },
-            "RepublishBrands": {
-                "BrandsTable": {"dynamodb:UpdateItem"},
-                "BrandsTable/index/attention": {"dynamodb:Query"},
-                "BrandsTable/index/due": {"dynamodb:Query"},
-                "CircuitsTable": get_and_put,
-                "BrandEventsQueue": send | {"sqs:SendMessageBatch", "sqs:GetQueueAttributes"},
-            },
-            "SignIn": {
-                "AdminUsersTable": get,
-                "SignInAttemptsTable": {"dynamodb:UpdateItem"},
-            },
-            "SyncBrand": {
-                "BrandsTable": get_and_update,
-                "CircuitsTable": get_and_put,
-                "BrandEventsQueue": consume,
-                "BrandEventsDeadLetterQueue": send,
-            },
-        }
-        allowed = {id.removesuffix("Function"): _data_access(f"{id.removesuffix('Function')}Role") for id in FUNCTIONS}
-        self.assertEqual(allowed, expected)
 
     def test_reads_of_the_users_table_the_list_of_changed_passwords_alone_but_for_sign_in(self) -> None:
         for name in ("ChangeBrand", "CreateBrand", "QueryBrands", "SignIn"):
