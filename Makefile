@@ -60,7 +60,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -143,6 +143,9 @@ rollback: ## RELEASE=… deploys that release again, without a build; PARAMETERS
 
 delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tables and the releases
 	@$(DEPLOY) delete --confirm="$$CONFIRM"
+
+first-run: ## CONFIRM=account:region deploys a throw-away stack to AWS, tries it out, reports and deletes it; KEEP=1 keeps it; OUTAGE_MINUTES=…; TO=local
+	@$(WORDS_OF) PARAMETERS $(DEPLOY) first-run --confirm="$$CONFIRM" --outage-minutes="$$OUTAGE_MINUTES" $${KEEP:+--keep}
 
 bench: ## measure the functions beside the floors that they stand on; tests/bench/README.md says what was measured
 	cargo build --release $(MEASURED)

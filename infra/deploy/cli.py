@@ -8,6 +8,8 @@ python3 infra/deploy rollback ID [NAME=VALUE...]
                                    deploy that release again without building, as it was but for the parameters
 python3 infra/deploy delete [--confirm STACK]
                                    delete the stack; the tables and the releases are kept
+python3 infra/deploy first-run [--confirm ACCOUNT:REGION] [--keep] [--outage-minutes N] [--code FOLDER] [NAME=VALUE...]
+                                   deploy a throw-away stack, try it out, report on it and delete all of it
 
 Before the command: --to aws (as it is where it is left out) or --to local, the emulator at LOCAL_PORT; --stack NAME.
 """
@@ -51,6 +53,12 @@ def _arguments() -> argparse.Namespace:
     rollback.add_argument("release", nargs="?", default="", metavar="ID")
     rollback.add_argument("settings", nargs="*", metavar="NAME=VALUE")
     commands.add_parser("delete").add_argument("--confirm", default="", metavar="STACK")
+    first_run = commands.add_parser("first-run")
+    first_run.add_argument("--confirm", default="", metavar="ACCOUNT:REGION")
+    first_run.add_argument("--keep", action="store_true", help="delete nothing, and say how to")
+    first_run.add_argument("--outage-minutes", default="0", metavar="N", help="how long the outage lasts once it shows")
+    first_run.add_argument("--code", type=Path, help="deploy what was built there, one folder for each function")
+    first_run.add_argument("settings", nargs="*", metavar="NAME=VALUE")
     return parser.parse_args()
 
 
@@ -63,6 +71,7 @@ def _command(arguments: argparse.Namespace) -> None:
     tools.use()
 
     # These need what only the tools' virtual environment holds.
+    import first_run
     import stacks
     import steps
 
@@ -76,3 +85,14 @@ def _command(arguments: argparse.Namespace) -> None:
             steps.roll_back(target, arguments.release, arguments.settings)
         case "delete":
             steps.delete(target, arguments.confirm)
+        case "first-run":
+            if arguments.stack:
+                raise Problem("a first run makes a stack of its own, with a name that no other has: leave STACK out")
+            first_run.first_run(
+                target,
+                arguments.confirm,
+                arguments.settings,
+                arguments.code,
+                int(arguments.outage_minutes or 0),
+                arguments.keep,
+            )

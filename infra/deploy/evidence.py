@@ -1,0 +1,147 @@
+"""What a stack tells of itself: Lambda's reports of invocations, what functions logged, the alarms. Each as a table."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median, quantiles
+from typing import Any
+
+from record import table
+from removal import Resource
+from stacks import Target
+
+NOT_REPORTED = "not reported"
+_TEXT = re.compile(
+    r"REPORT RequestId: \S+\s+Duration: (?P<duration>[\d.]+) ms\s+Billed Duration: [\d.]+ ms\s+"
+    r"Memory Size: (?P<size>\d+) MB\s+Max Memory Used: (?P<used>\d+) MB"
+    r"(\s+Init Duration: (?P<init>[\d.]+) ms)?(.*Status: (?P<status>\w+))?",
+    re.DOTALL,
+)
+# A new stack has no invocations for its first minutes. The other comes of an outage of more than 15 minutes.
+_MAY_RING = {"RepublishSilentAlarm", "OldestDueAlarm"}
+_OUTAGE_RINGS = {"CircuitOpenAlarm"}
+OUTAGE_THAT_RINGS = 17
+"""Minutes: the alarm's threshold of 15, and the schedule's and the metric's period."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One invocation, as Lambda reports it; times in milliseconds, memory in MB."""
+
+    duration: float
+    init: float | None
+    used: int
+    size: int
+    succeeded: bool
+
+
+def invocation_of(message: str) -> Invocation | None:
+    """What a log event reports of an invocation, in Lambda's JSON format or as text; None if it is another event."""
+    if found := _TEXT.match(message):
+        init = float(found["init"]) if found["init"] else None
+        return Invocation(float(found["duration"]), init, int(found["used"]), int(found["size"]), not found["status"])
+    event = _parsed(message)
+    if event.get("type") != "platform.report":
+        return None
+    record = event["record"]
+    metrics = record["metrics"]
+    return Invocation(
+        metrics["durationMs"],
+        metrics.get("initDurationMs"),
+        metrics["maxMemoryUsedMB"],
+        metrics["memorySizeMB"],
+        record.get("status") == "success",
+    )
+
+
+def functions(target: Target, resources: Sequence[Resource]) -> tuple[str, str]:
+    """Two tables: the functions' invocations, and the warnings and errors that they logged."""
+    ran, logged = [], []
+    for group in resources:
+        if group.type != "AWS::Logs::LogGroup":
+            continue
+        name = group.name.removesuffix("LogGroup")
+        messages = list(_messages(target, group.id))
+        found = [one for one in map(invocation_of, messages) if one]
+        if name != "HttpApi":  # whose group has the access log
+            ran.append((name, *summary(found)))
+            logged += [(name, *row) for row in problems(messages)]
+    heads = ("function", "invocations", "failed", "cold starts", "init: median, max", "duration: median, p95, max")
+    return (
+        table((*heads, "memory: most used of"), ran),
+        table(("function", "level", "count", "the first"), logged),
+    )
+
+
+def summary(invocations: Sequence[Invocation]) -> tuple[str, ...]:
+    """A row of the table of invocations, but for the function's name."""
+    if not invocations:
+        return ("0", *[NOT_REPORTED] * 5)
+    durations = sorted(one.duration for one in invocations)
+    inits = [one.init for one in invocations if one.init is not None]
+    p95 = quantiles(durations, n=20, method="inclusive")[-1] if len(durations) > 1 else durations[0]
+    return (
+        str(len(invocations)),
+        str(sum(not one.succeeded for one in invocations)),
+        # The first invocation of each function is a cold start.
+        str(len(inits)) if inits else NOT_REPORTED,
+        f"{median(inits):.0f}, {max(inits):.0f} ms" if inits else NOT_REPORTED,
+        f"{median(durations):.0f}, {p95:.0f}, {durations[-1]:.0f} ms",
+        f"{max(one.used for one in invocations)} of {invocations[-1].size} MB",
+    )
+
+
+def problems(messages: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """For each level that is no good news: its name, how many lines have it, and the first line's message."""
+    for level in ("WARN", "ERROR"):
+        found = [event for event in map(_parsed, messages) if event.get("level") == level]
+        if found:
+            first = found[0].get("fields") or found[0]
+            yield level, str(len(found)), " ".join(str(first.get("message", first)).split())[:160]
+
+
+def alarms(target: Target, resources: Sequence[Resource], outage_minutes: int) -> tuple[str, list[str]]:
+    """A table of the alarms, and what is wrong with those that rang, or did not."""
+    names = {one.id: one.name for one in resources if one.type == "AWS::CloudWatch::Alarm"}
+    client = target.client("cloudwatch")
+    ids = list(names)
+    found = [
+        alarm
+        for start in range(0, len(ids), 100)
+        for alarm in client.describe_alarms(AlarmNames=ids[start : start + 100])["MetricAlarms"]
+    ]
+    rows, rang = [], set()
+    for alarm in sorted(found, key=lambda alarm: names[alarm["AlarmName"]]):
+        changes = _changes(client, alarm["AlarmName"])
+        if any(state == "ALARM" for _, state in changes) or alarm["StateValue"] == "ALARM":
+            rang.add(names[alarm["AlarmName"]])
+        told = ", ".join(f"{at:%H:%M:%S} {state}" for at, state in changes) or "none"
+        rows.append((names[alarm["AlarmName"]], alarm["StateValue"], told))
+    expected = _OUTAGE_RINGS if outage_minutes >= OUTAGE_THAT_RINGS else set()
+    wrong = [f"{name} rang unexpectedly" for name in sorted(rang - expected - _MAY_RING)]
+    wrong += [f"{name} did not ring" for name in sorted(expected - rang)]
+    return table(("alarm", "state", "changes (UTC)"), rows), wrong
+
+
+def _changes(client: Any, alarm: str) -> list[tuple[datetime, str]]:
+    """When it changed to which state, the first change first."""
+    pages = client.get_paginator("describe_alarm_history").paginate(AlarmName=alarm, HistoryItemType="StateUpdate")
+    items = [item for page in pages for item in page["AlarmHistoryItems"]]
+    # The summary is `Alarm updated from OK to ALARM`.
+    changes = [(item["Timestamp"].astimezone(UTC), item["HistorySummary"].split()[-1]) for item in items]
+    return sorted(changes)
+
+
+def _messages(target: Target, group: str) -> Iterator[str]:
+    pages = target.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    return (event["message"] for page in pages for event in page["events"])
+
+
+def _parsed(message: str) -> dict[str, Any]:
+    try:
+        event = json.loads(message)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}

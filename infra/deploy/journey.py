@@ -1,0 +1,278 @@
+"""What a first run does with a deployed stack: a brand's journey, an outage of the CMS, a gradual deployment."""
+
+import json
+import os
+import secrets
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+import operate
+import removal
+from project import ROOT, Problem
+from record import Record
+from stacks import Target
+
+UNANSWERED = "http://127.0.0.1:9"  # inside the function's own sandbox, where nothing listens
+BRANDS = 5
+FAILURES = 2  # different brands that fail before the circuit opens
+
+Deploy = Callable[..., str]
+
+
+class Application:
+    """A deployed stack, as a client and as its operator see it."""
+
+    def __init__(self, target: Target, outputs: dict[str, str]) -> None:
+        self.target = target
+        self.outputs = outputs
+        self.url = outputs["ApiUrl"]
+        if target.is_local:
+            self.url = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
+        self.token = ""
+        self.creates = False
+        """Whether a brand was created."""
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
+        """The answer's status, its body, and its `ETag`."""
+        given = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"} | headers
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, given, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=40) as answer:
+                text, status, etag = answer.read().decode(), answer.status, answer.headers.get("ETag", "")
+        except urllib.error.HTTPError as error:
+            text, status, etag = error.read().decode(errors="replace"), error.code, ""
+        return status, json.loads(text) if text.startswith("{") else text, etag
+
+    def expect(self, wanted: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, str]:
+        """The body and the `ETag` of an answer with that status; a problem if it has another."""
+        status, answer, etag = self.send(method, path, body, **headers)
+        if status != wanted:
+            raise Problem(f"{method} {path} answered {status} instead of {wanted}: {str(answer)[:200]}")
+        return answer, etag
+
+    def create(self, name: str, key: str) -> str:
+        """Creates a brand and answers its id."""
+        answer, _ = self.expect(200, "POST", "/admin/brands", {"name": name}, **{"Idempotency-Key": key})
+        self.creates = True
+        return str(answer["brand"]["id"])
+
+    def create_admin(self, email: str, password: str) -> None:
+        """Creates an administrator with `operate`, as an operator does."""
+        if self.target.is_local:
+            operate.create_admin(os.environ["AWS_ENDPOINT_URL"], self.outputs, email, password)
+            return
+        table = self.outputs["AdminUsersTableName"]
+        command = ["cargo", "run", "--quiet", "--package", "operate", "--", "create-admin"]
+        command += ["--email", email, "--table", table]
+        environment = os.environ | {"AWS_REGION": self.target.region}
+        done = subprocess.run(command, cwd=ROOT, env=environment, input=password, capture_output=True, text=True)
+        if done.returncode:
+            raise Problem(done.stderr.strip())
+
+    def row(self, table: str, id: str) -> dict[str, Any]:
+        """A row of a table by its id; empty if there is none."""
+        found = self.target.client("dynamodb").get_item(
+            TableName=self.outputs[table], Key={"id": {"S": id}}, ConsistentRead=True
+        )
+        read = TypeDeserializer().deserialize
+        return {name: read(value) for name, value in found.get("Item", {}).items()}
+
+    def is_synced(self, id: str) -> bool:
+        """Whether the CMS has what the row says."""
+        row = self.row("BrandsTableName", id)
+        return bool(row) and row.get("sync_cms", {}).get("reached", 0) >= row["version"]
+
+    def cause_of_opening(self) -> str | None:
+        """Why the circuit is open; None where it is closed."""
+        opening = self.row("CircuitsTableName", "cms").get("open")
+        return str(opening["cause"]) if opening else None
+
+    def parked(self) -> int:
+        """How many messages the dead-letter queue has."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.outputs["BrandEventsDeadLetterQueueUrl"]
+        found = self.target.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(map(int, found["Attributes"].values()))
+
+    def sweep(self) -> None:
+        """Invokes republish-brands, which its schedule would do within a minute."""
+        name = self.outputs["RepublishBrandsFunctionName"]
+        self.target.client("lambda").invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
+        """Waits until it holds; a problem if it takes too long."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Problem(f"{what}: not within {seconds:.0f} seconds")
+            time.sleep(0.2 if self.target.is_local else 2)
+
+
+def journey(app: Application, record: Record) -> None:
+    """A brand's life, as a client of the API sees it."""
+    with record.step("the API answers"):
+        app.wait(lambda: app.send("GET", "/health")[0] == 200, "GET /health answers 200", 60)
+    email, password = "first-run@example.com", secrets.token_urlsafe(24)
+    with record.step("an administrator is created"):
+        app.create_admin(email, password)
+    with record.step("the administrator signs in"):
+        answer, _ = app.expect(200, "POST", "/auth/user/emailpass", {"email": email, "password": password})
+        app.token = answer["token"]
+    with record.step("a wrong token is refused with 401"):
+        app.expect(401, "GET", "/admin/brands", Authorization="Bearer wrong")
+    key = secrets.token_hex(8)
+    with record.step("a brand is created"):
+        id = app.create("First", key)
+    with record.step("the same request again is answered with the same brand"):
+        if (other := app.create("First", key)) != id:
+            raise Problem(f"a second brand was created: {other}")
+    with record.step("the brand is synced"):
+        app.wait(lambda: app.is_synced(id), "the brand is synced", 90)
+    path = f"/admin/brands/{id}"
+    with record.step("it is read"):
+        _, etag = app.expect(200, "GET", path)
+    with record.step("it is renamed with If-Match, and once more with the old version refused with 412"):
+        app.expect(200, "POST", path, {"name": "Renamed"}, **{"If-Match": etag})
+        app.expect(412, "POST", path, {"name": "Late"}, **{"If-Match": etag})
+    with record.step("the new name is synced"):
+        app.wait(lambda: app.is_synced(id), "the new name is synced", 90)
+    with record.step("pages by cursor list it") as note:
+        second = app.create("Second", secrets.token_hex(8))
+        app.wait(lambda: {id, second} <= set(_listed(app)), "both brands are listed", 30)
+        note("2 brands, 1 a page")
+    with record.step("it is deleted, and then not found"):
+        app.expect(200, "DELETE", path)
+        app.expect(404, "GET", path)
+    with record.step("the deletion is synced"):
+        app.wait(lambda: app.is_synced(id), "the deletion is synced", 90)
+
+
+def _listed(app: Application) -> list[str]:
+    """The ids of all brands, by pages of one."""
+    ids, after = [], ""
+    while after is not None:
+        answer, _ = app.expect(200, "GET", f"/admin/brands?limit=1&after={after}")
+        ids += [brand["id"] for brand in answer["brands"]]
+        after = answer["next"]
+    return ids
+
+
+def outage(app: Application, record: Record, deploy: Deploy, minutes: int) -> None:
+    """The CMS is away, and comes back: nothing is lost."""
+    with record.step("the CMS is taken away") as note:
+        note(f"release {deploy(f'CmsUrl={UNANSWERED}')}")
+    with record.step("brands are created all the same") as note:
+        ids = [app.create(f"During the outage {n}", secrets.token_hex(8)) for n in range(BRANDS)]
+        note(f"{len(ids)} created")
+    with record.step("their runs are suspended, and the circuit opens") as note:
+        app.wait(lambda: app.cause_of_opening() is not None, "the circuit is open", 90)
+        note(f"open: {app.cause_of_opening()}")
+        app.wait(lambda: _suspended(app, ids) >= FAILURES, f"{FAILURES} runs are suspended", 60)
+        note(f"{_suspended(app, ids)} suspended")
+    if minutes:
+        with record.step(f"the outage lasts for {minutes} minutes"):
+            time.sleep(minutes * 60)
+    with record.step("none is synced, and none parked") as note:
+        if synced := sum(map(app.is_synced, ids)):
+            raise Problem(f"{synced} were synced, with no CMS")
+        _check_parked(app)
+        note("0 synced, 0 parked")
+    with record.step("the CMS is back") as note:
+        note(f"release {deploy()}")
+    with record.step("all are synced, and the circuit closes") as note:
+
+        def is_over() -> bool:
+            app.sweep()
+            return app.cause_of_opening() is None and all(map(app.is_synced, ids))
+
+        app.wait(is_over, "all are synced, and the circuit is closed", 180)
+        note(f"{len(ids)} synced, closed")
+    with record.step("none is lost, and none parked") as note:
+        for id in ids:
+            app.expect(200, "GET", f"/admin/brands/{id}")
+        _check_parked(app)
+        note(f"{len(ids)} found, 0 parked")
+
+
+def _suspended(app: Application, ids: list[str]) -> int:
+    """How many of these brands have a run that waits."""
+    rows = [app.row("BrandsTableName", id) for id in ids]
+    runs = [json.loads(row["sync_cms"]["run"]["record"]) for row in rows if row.get("sync_cms", {}).get("run")]
+    return sum("resume_at" in run for run in runs)
+
+
+def _check_parked(app: Application) -> None:
+    if parked := app.parked():
+        raise Problem(f"{parked} messages are in the dead-letter queue")
+
+
+def canary(app: Application, record: Record, deploy: Deploy) -> None:
+    """Another release, deployed while clients go on."""
+    answers: Counter[str] = Counter()
+    over = threading.Event()
+
+    def client() -> None:
+        while not over.wait(0.2 if app.target.is_local else 1):
+            for method, path, body in (("GET", "/admin/brands?after=", None), ("POST", "/admin/brands", {"name": "On"})):
+                try:
+                    answers[str(app.send(method, path, body)[0])] += 1
+                except OSError as error:
+                    answers[type(error).__name__] += 1
+
+    gradual = "none" if app.target.is_local else "Canary10Percent5Minutes"
+    with record.step("another release is deployed, with requests all the while") as note:
+        before = _live(app)
+        thread = threading.Thread(target=client, daemon=True)
+        thread.start()
+        try:
+            note(f"release {deploy(f'GradualDeployment={gradual}', 'SecretsVersion=2')}, GradualDeployment={gradual}")
+        finally:
+            over.set()
+            thread.join(60)
+    with record.step("every request was answered") as note:
+        note(", ".join(f"{answer}: {count} times" for answer, count in sorted(answers.items())))
+        if set(answers) != {"200"}:
+            raise Problem("only 200 was expected")
+    with record.step("the alias `live` has each function's new version") as note:
+        after = _live(app)
+        note(", ".join(f"{name.removesuffix('FunctionName')} {before[name]} → {after[name]}" for name in after))
+        if stale := [name for name in after if int(after[name]) <= int(before[name])]:
+            raise Problem(f"not those of {', '.join(stale)}")
+    if app.target.is_local:
+        record.left_out("CodeDeploy's deployments succeeded", "the emulator has no CodeDeploy")
+        return
+    with record.step("CodeDeploy's deployments succeeded") as note:
+        statuses = _deployments(app.target)
+        note(", ".join(f"{status}: {count}" for status, count in statuses.items()))
+        if set(statuses) != {"Succeeded"} or statuses["Succeeded"] < len(after):
+            raise Problem(f"{len(after)} that succeeded were expected")
+
+
+def _live(app: Application) -> dict[str, str]:
+    """The version that each function's alias points at, by the function's output."""
+    client = app.target.client("lambda")
+    names = {output: name for output, name in app.outputs.items() if output.endswith("FunctionName")}
+    return {
+        output: str(client.get_alias(FunctionName=name, Name="live")["FunctionVersion"])
+        for output, name in names.items()
+    }
+
+
+def _deployments(target: Target) -> Counter[str]:
+    """How many of the stack's deployments have which status."""
+    client = target.client("codedeploy")
+    ids = []
+    for one in removal.resources(target):
+        if one.type == "AWS::CodeDeploy::Application":
+            for group in client.list_deployment_groups(applicationName=one.id)["deploymentGroups"]:
+                ids += client.list_deployments(applicationName=one.id, deploymentGroupName=group)["deployments"]
+    return Counter(client.get_deployment(deploymentId=id)["deploymentInfo"]["status"] for id in ids)

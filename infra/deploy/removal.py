@@ -1,0 +1,120 @@
+"""Removing a throw-away stack with all that outlives a stack, and seeing that nothing of it is left."""
+
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+import steps
+from project import Problem
+from releases import Releases
+from stacks import Target
+
+TABLE = "AWS::DynamoDB::Table"
+# What asks a service for a resource. All others are parts of these: routes, permissions, versions, policies …
+_PROBES = {
+    TABLE: ("dynamodb", "describe_table", "TableName"),
+    "AWS::ApiGatewayV2::Api": ("apigatewayv2", "get_api", "ApiId"),
+    "AWS::CloudWatch::Alarm": ("cloudwatch", "describe_alarms", "AlarmNames"),
+    "AWS::CloudWatch::Dashboard": ("cloudwatch", "get_dashboard", "DashboardName"),
+    "AWS::CodeDeploy::Application": ("codedeploy", "get_application", "applicationName"),
+    "AWS::IAM::Role": ("iam", "get_role", "RoleName"),
+    "AWS::Lambda::EventSourceMapping": ("lambda", "get_event_source_mapping", "UUID"),
+    "AWS::Lambda::Function": ("lambda", "get_function", "FunctionName"),
+    "AWS::Logs::LogGroup": ("logs", "describe_log_streams", "logGroupName"),
+    "AWS::SNS::Topic": ("sns", "get_topic_attributes", "TopicArn"),
+    "AWS::SQS::Queue": ("sqs", "get_queue_attributes", "QueueUrl"),
+    "AWS::Scheduler::Schedule": ("scheduler", "get_schedule", "Name"),
+    "AWS::SecretsManager::Secret": ("secretsmanager", "describe_secret", "SecretId"),
+}
+_GONE = re.compile("NotFound|NonExistent|NoSuch|NotExist")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of the stack: its name in the template, and what its service knows it by."""
+
+    type: str
+    name: str
+    id: str
+
+
+def resources(target: Target) -> list[Resource]:
+    """All resources of the stack; none if there is no stack."""
+    if not target.find():
+        return []
+    pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=target.stack)
+    found = [one for page in pages for one in page["StackResourceSummaries"] if one.get("PhysicalResourceId")]
+    return [Resource(one["ResourceType"], one["LogicalResourceId"], one["PhysicalResourceId"]) for one in found]
+
+
+def delete_stack(target: Target) -> None:
+    """Deletes the stack, once it is settled. An interrupted update is cancelled first."""
+    cloudformation = target.client("cloudformation")
+    while (stack := target.find()) and re.search("^(UPDATE|ROLLBACK).*_IN_PROGRESS$", stack.status):
+        if stack.status == "UPDATE_IN_PROGRESS":
+            cloudformation.cancel_update_stack(StackName=target.stack)
+        time.sleep(0.2 if target.is_local else 5)
+    if stack:
+        steps.delete(target, target.stack)
+
+
+def delete_tables(target: Target, ids: Sequence[str]) -> None:
+    """Deletes the tables that outlived the stack."""
+    dynamodb = target.client("dynamodb")
+    for id in ids:
+        with suppress(dynamodb.exceptions.ResourceNotFoundException):
+            # The emulator protects them whatever the template's parameter says.
+            if dynamodb.describe_table(TableName=id)["Table"].get("DeletionProtectionEnabled"):
+                dynamodb.update_table(TableName=id, DeletionProtectionEnabled=False)
+                dynamodb.get_waiter("table_exists").wait(TableName=id)
+            dynamodb.delete_table(TableName=id)
+
+
+def delete_objects(target: Target, with_bucket: bool) -> int:
+    """Deletes the stack's objects in the bucket of releases, and the bucket if nothing else is in it."""
+    s3, bucket = target.client("s3"), Releases(target).bucket
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{target.stack}/")
+    found = [one for page in pages for kind in ("Versions", "DeleteMarkers") for one in page.get(kind, [])]
+    for one in found:
+        s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
+    if with_bucket and not s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
+        s3.delete_bucket(Bucket=bucket)
+    return len(found)
+
+
+def has_bucket(target: Target) -> bool:
+    """Whether the bucket of releases is there."""
+    try:
+        target.client("s3").head_bucket(Bucket=Releases(target).bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchBucket"):
+            return False
+        raise Problem(f"the bucket {Releases(target).bucket}: {error}") from error
+    return True
+
+
+def left(target: Target, deleted: Sequence[Resource]) -> tuple[int, list[Resource]]:
+    """How many resources were asked for, and which of them are still there after two minutes."""
+    asked = waiting = [one for one in deleted if one.type in _PROBES]
+    deadline = time.monotonic() + 120  # so long a deleted queue may answer, a mapping or a table be on its way
+    while (waiting := [one for one in waiting if _is_there(target, one)]) and time.monotonic() < deadline:
+        time.sleep(0.5 if target.is_local else 5)
+    return len(asked), waiting
+
+
+def _is_there(target: Target, resource: Resource) -> bool:
+    service, operation, parameter = _PROBES[resource.type]
+    id: Any = [resource.id] if parameter.endswith("Names") else resource.id
+    try:
+        found = getattr(target.client(service), operation)(**{parameter: id})
+    except ClientError as error:
+        if _GONE.search(error.response["Error"]["Code"]):
+            return False
+        raise
+    # An alarm that is gone is left out of the answer; a secret is kept for a while, marked as deleted.
+    return bool(found.get("MetricAlarms", True)) and "DeletedDate" not in found
