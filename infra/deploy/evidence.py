@@ -19,11 +19,10 @@ _TEXT = re.compile(
     r"(\s+Init Duration: (?P<init>[\d.]+) ms)?(.*Status: (?P<status>\w+))?",
     re.DOTALL,
 )
-# A new stack has no invocations for its first minutes. The other comes of an outage of more than 15 minutes.
+# The first rings for a new stack, the second in some outages of more than 15 minutes.
 _MAY_RING = {"RepublishSilentAlarm", "OldestDueAlarm"}
-_OUTAGE_RINGS = {"CircuitOpenAlarm"}
-OUTAGE_THAT_RINGS = 17
-"""Minutes: the alarm's threshold of 15, and the schedule's and the metric's period."""
+_RING_IN_AN_OUTAGE = {"CircuitOpenAlarm"}
+_OUTAGE = 18  # minutes: the alarm's threshold of 15, a sweep and the metric's period
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,7 @@ def summary(invocations: Sequence[Invocation]) -> tuple[str, ...]:
         return ("0", *[NOT_REPORTED] * 5)
     durations = sorted(one.duration for one in invocations)
     inits = [one.init for one in invocations if one.init is not None]
+    used, size = max(one.used for one in invocations), invocations[-1].size
     p95 = quantiles(durations, n=20, method="inclusive")[-1] if len(durations) > 1 else durations[0]
     return (
         str(len(invocations)),
@@ -89,7 +89,8 @@ def summary(invocations: Sequence[Invocation]) -> tuple[str, ...]:
         str(len(inits)) if inits else NOT_REPORTED,
         f"{median(inits):.0f}, {max(inits):.0f} ms" if inits else NOT_REPORTED,
         f"{median(durations):.0f}, {p95:.0f}, {durations[-1]:.0f} ms",
-        f"{max(one.used for one in invocations)} of {invocations[-1].size} MB",
+        # The emulator reports 0, or the memory of another process.
+        f"{used} of {size} MB" if 0 < used <= size else NOT_REPORTED,
     )
 
 
@@ -106,12 +107,7 @@ def alarms(target: Target, resources: Sequence[Resource], outage_minutes: int) -
     """A table of the alarms, and what is wrong with those that rang, or did not."""
     names = {one.id: one.name for one in resources if one.type == "AWS::CloudWatch::Alarm"}
     client = target.client("cloudwatch")
-    ids = list(names)
-    found = [
-        alarm
-        for start in range(0, len(ids), 100)
-        for alarm in client.describe_alarms(AlarmNames=ids[start : start + 100])["MetricAlarms"]
-    ]
+    found = client.describe_alarms(AlarmNames=list(names), MaxRecords=100)["MetricAlarms"]
     rows, rang = [], set()
     for alarm in sorted(found, key=lambda alarm: names[alarm["AlarmName"]]):
         changes = _changes(client, alarm["AlarmName"])
@@ -119,7 +115,7 @@ def alarms(target: Target, resources: Sequence[Resource], outage_minutes: int) -
             rang.add(names[alarm["AlarmName"]])
         told = ", ".join(f"{at:%H:%M:%S} {state}" for at, state in changes) or "none"
         rows.append((names[alarm["AlarmName"]], alarm["StateValue"], told))
-    expected = _OUTAGE_RINGS if outage_minutes >= OUTAGE_THAT_RINGS else set()
+    expected = _RING_IN_AN_OUTAGE if outage_minutes >= _OUTAGE else set()
     wrong = [f"{name} rang unexpectedly" for name in sorted(rang - expected - _MAY_RING)]
     wrong += [f"{name} did not ring" for name in sorted(expected - rang)]
     return table(("alarm", "state", "changes (UTC)"), rows), wrong

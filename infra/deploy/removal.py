@@ -77,13 +77,19 @@ def delete_tables(target: Target, ids: Sequence[str]) -> None:
 
 def delete_objects(target: Target, with_bucket: bool) -> int:
     """Deletes the stack's objects in the bucket of releases, and the bucket if nothing else is in it."""
+    if not has_bucket(target):
+        return 0
     s3, bucket = target.client("s3"), Releases(target).bucket
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{target.stack}/")
     found = [one for page in pages for kind in ("Versions", "DeleteMarkers") for one in page.get(kind, [])]
     for one in found:
         s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-    if with_bucket and not s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
-        s3.delete_bucket(Bucket=bucket)
+    try:
+        if with_bucket:
+            s3.delete_bucket(Bucket=bucket)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "BucketNotEmpty":
+            raise
     return len(found)
 
 

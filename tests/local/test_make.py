@@ -41,6 +41,7 @@ TARGETS = {
     "releases": ["TO", "STACK"],
     "rollback": ["RELEASE", "PARAMETERS", "TO", "STACK"],
     "delete": ["CONFIRM", "TO", "STACK"],
+    "first-run": ["PARAMETERS", "CONFIRM", "OUTAGE_MINUTES", "TO", "STACK"],
     "simulate": ["SEEDS", "SEED"],
     "chaos": ["BRANDS", "SECONDS", "SEED"],
     "load": ["SECONDS"],

@@ -1,0 +1,202 @@
+"""A first run, on the emulator, and what it reads from the logs of functions.
+
+python3 infra/local exec -- python3 -m unittest discover --start-directory tests/infra
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from deployment import Deployment, client, code, folder
+from template import ROOT
+
+import evidence  # infra/deploy's: found by `template`
+from evidence import Invocation, invocation_of, problems, summary
+
+SECTIONS = ("Deployment", "Journey", "Outage", "Canary", "Collected", "Deletion")
+# Lambda's own lines, as AWS documents them.
+AS_JSON = {
+    "time": "2026-11-28T15:00:00.000Z",
+    "type": "platform.report",
+    "record": {
+        "requestId": "8286a188-ba32-4475-8077-530cd35c09a9",
+        "metrics": {
+            "durationMs": 12.5,
+            "billedDurationMs": 63,
+            "memorySizeMB": 256,
+            "maxMemoryUsedMB": 31,
+            "initDurationMs": 49.75,
+        },
+        "status": "success",
+    },
+}
+AS_TEXT = (
+    "REPORT RequestId: 8286a188-ba32-4475-8077-530cd35c09a9\tDuration: 12.50 ms\tBilled Duration: 63 ms\t"
+    "Memory Size: 256 MB\tMax Memory Used: 31 MB\t"
+)
+
+
+class Reports(unittest.TestCase):
+    """The lines in which Lambda reports invocations."""
+
+    def test_a_cold_start_is_read_from_json_and_from_text(self) -> None:
+        expected = Invocation(duration=12.5, init=49.75, used=31, size=256, succeeded=True)
+        self.assertEqual(invocation_of(json.dumps(AS_JSON)), expected)
+        text = f"{AS_TEXT}Init Duration: 49.75 ms\t\nXRAY TraceId: 1-5bef4de7\tSegmentId: 6\tSampled: true\n"
+        self.assertEqual(invocation_of(text), expected)
+
+    def test_a_warm_invocation_has_no_init(self) -> None:
+        expected = Invocation(duration=12.5, init=None, used=31, size=256, succeeded=True)
+        metrics = {name: value for name, value in AS_JSON["record"]["metrics"].items() if name != "initDurationMs"}
+        warm = AS_JSON | {"record": AS_JSON["record"] | {"metrics": metrics}}
+        self.assertEqual(invocation_of(json.dumps(warm)), expected)
+        self.assertEqual(invocation_of(AS_TEXT), expected)
+
+    def test_a_time_out_has_failed(self) -> None:
+        late = AS_JSON | {"record": AS_JSON["record"] | {"status": "timeout"}}
+        for message in (json.dumps(late), f"{AS_TEXT}Init Duration: 49.75 ms\tStatus: timeout"):
+            found = invocation_of(message)
+            self.assertTrue(found and not found.succeeded, message)
+
+    def test_other_lines_report_nothing(self) -> None:
+        for message in ("START RequestId: 1 Version: 2", "", "{", "[]", '"text"', '{"type": "platform.start"}'):
+            self.assertIsNone(invocation_of(message), message)
+
+    def test_a_summary_has_medians_and_extremes(self) -> None:
+        found = [Invocation(n, 50.0 if n == 1 else None, 30 + n, 256, n != 3) for n in (3, 1, 2)]
+        self.assertEqual(summary(found), ("3", "1", "1", "50, 50 ms", "2, 3, 3 ms", "33 of 256 MB"))
+        without = [Invocation(7, None, 0, 256, True)]
+        never = evidence.NOT_REPORTED
+        self.assertEqual(summary(without), ("1", "0", never, never, "7, 7, 7 ms", never))
+        self.assertEqual(summary([]), ("0", *[never] * 5))
+
+    def test_warnings_and_errors_are_counted_with_the_first_of_each(self) -> None:
+        lines = [{"level": level, "fields": {"message": f"{level} {n}"}} for n in (1, 2) for level in ("INFO", "WARN")]
+        found = problems([*map(json.dumps, lines), "thread panicked", json.dumps(AS_JSON)])
+        self.assertEqual(list(found), [("WARN", "2", "WARN 1")])
+
+
+class Run:
+    """A first run as a process of its own, with its output in a file."""
+
+    def __init__(self, code: Path, output: Path) -> None:
+        self._output = output
+        environment = os.environ | {"LOCAL_PORT": os.environ["AWS_ENDPOINT_URL"].rpartition(":")[2]}
+        command = [sys.executable, "infra/deploy", "--to", "local", "first-run", "--code", str(code)]
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def said(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def await_that(self, text: str) -> None:
+        """Waits until it has said that."""
+        deadline = time.monotonic() + 120
+        while text not in self.said():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"it did not say {text!r}:\n{self.said()}")
+            time.sleep(0.1)
+
+    def report(self) -> str:
+        """The report of a run that has ended."""
+        found = re.search(r"the report: (\S+)", self.said())
+        assert found, self.said()
+        return (ROOT / found[1]).read_text()
+
+
+def section(report: str, name: str) -> list[list[str]]:
+    """The rows of a section's table, without its head."""
+    text = report.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    return [line.strip("| ").split(" | ") for line in text.strip().splitlines()[2:]]
+
+
+def left_of(report: str) -> set[str]:
+    """What there is of the run's stack, as each service itself tells, and in the bucket of releases."""
+    stack = report.splitlines()[0].rpartition(" ")[2]
+    s3 = client("s3")
+    buckets = [one["Name"] for one in s3.list_buckets()["Buckets"] if "releases" in one["Name"]]
+    objects = {
+        f"object {one['Key']}"
+        for bucket in buckets
+        for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{stack}/").get("Contents", [])
+    }
+    # CloudFormation tells of deleted stacks, too.
+    return objects | {one for one in Deployment(stack).resources() if not one.startswith("stack ")}
+
+
+@unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
+class AFirstRun(unittest.TestCase):
+    """One run of good code, and one of code whose create-brand does not start."""
+
+    good: Run
+    broken: Run
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        place = folder()
+        cls.addClassCleanup(place.cleanup)
+        path = Path(place.name)
+        functions = code(path / "good")
+        cls.good = Run(functions, path / "good.log")
+        cls.addClassCleanup(cls.good.process.wait)
+        # Meanwhile the other one. It does not make the bucket of releases, so it does not delete it.
+        cls.good.await_that("Journey:")
+        create = functions / "create-brand" / "bootstrap"
+        create.unlink()
+        create.write_text("#!/bin/sh\nexit 1\n")
+        create.chmod(0o755)
+        cls.broken = Run(functions, path / "broken.log")
+        cls.addClassCleanup(cls.broken.process.wait)
+        for run in (cls.broken, cls.good):
+            run.process.wait()
+        print(f"\n{cls.good.report()}", flush=True)
+
+    def test_of_good_code_finds_everything_as_it_should_be(self) -> None:
+        self.assertEqual(self.good.process.returncode, 0, self.good.said())
+        report = self.good.report()
+        for name in SECTIONS:
+            rows = section(report, name)
+            self.assertTrue(rows, name)
+            for step, status, *_, details in rows:
+                self.assertEqual(status, "left out" if "the emulator" in details else "ok", step)
+        self.assertGreaterEqual(len(section(report, "Journey")), 12)
+        outage = "\n".join(" ".join(row) for row in section(report, "Outage"))
+        for expected in ("5 created", "open: the cms", "0 synced, 0 parked", "5 synced, closed", "5 found, 0 parked"):
+            self.assertIn(expected, outage)
+        canary = {step: details for step, *_, details in section(report, "Canary")}
+        self.assertRegex(canary["every request was answered"], r"^200: [1-9]\d* times$")
+        self.assertEqual(canary["CodeDeploy's deployments succeeded"], "the emulator has no CodeDeploy")
+        self.assertIn("not deleted: nothing", report)
+
+    def test_collects_what_the_functions_and_alarms_tell(self) -> None:
+        report = self.good.report()
+        invocations = section(report, "Invocations")
+        self.assertEqual(len(invocations), 7)
+        for function, count, *_, duration, _ in invocations:
+            self.assertGreater(int(count), 0, function)
+            self.assertRegex(duration, r"^\d+, \d+, \d+ ms$", function)
+        self.assertIn(["SyncBrand", "WARN"], [row[:2] for row in section(report, "Warnings and errors")])
+        self.assertIn("CircuitOpenAlarm", [name for name, *_ in section(report, "Alarms")])
+
+    def test_of_a_broken_function_names_the_step_and_has_status_1(self) -> None:
+        self.assertEqual(self.broken.process.returncode, 1, self.broken.said())
+        self.assertIn("the first run failed: 'a brand is created'", self.broken.said())
+        report = self.broken.report()
+        self.assertIn("- failed: a brand is created\n", report)
+        self.assertEqual([status for _, status, *_ in section(report, "Outage")], ["left out"])
+        self.assertEqual({status for _, status, *_ in section(report, "Deletion")}, {"ok"})
+
+    def test_leaves_nothing_whether_it_failed_or_not(self) -> None:
+        for run in (self.good, self.broken):
+            self.assertEqual(left_of(run.report()), set())
+
+
+if __name__ == "__main__":
+    unittest.main()
