@@ -59,14 +59,12 @@ def functions(target: Target, resources: Sequence[Resource]) -> tuple[str, str]:
     """Two tables: the functions' invocations, and the warnings and errors that they logged."""
     ran, logged = [], []
     for group in resources:
-        if group.type != "AWS::Logs::LogGroup":
-            continue
         name = group.name.removesuffix("LogGroup")
+        if group.type != "AWS::Logs::LogGroup" or name == "HttpApi":  # which has the access log
+            continue
         messages = list(_messages(target, group.id))
-        found = [one for one in map(invocation_of, messages) if one]
-        if name != "HttpApi":  # whose group has the access log
-            ran.append((name, *summary(found)))
-            logged += [(name, *row) for row in problems(messages)]
+        ran.append((name, *summary([one for one in map(invocation_of, messages) if one])))
+        logged += [(name, *row) for row in problems(messages)]
     heads = ("function", "invocations", "failed", "cold starts", "init: median, max", "duration: median, p95, max")
     return (
         table((*heads, "memory: most used of"), ran),
@@ -107,7 +105,8 @@ def alarms(target: Target, resources: Sequence[Resource], outage_minutes: int) -
     """A table of the alarms, and what is wrong with those that rang, or did not."""
     names = {one.id: one.name for one in resources if one.type == "AWS::CloudWatch::Alarm"}
     client = target.client("cloudwatch")
-    found = client.describe_alarms(AlarmNames=list(names), MaxRecords=100)["MetricAlarms"]
+    # Without names it would answer all alarms of the account.
+    found = client.describe_alarms(AlarmNames=list(names), MaxRecords=100)["MetricAlarms"] if names else []
     rows, rang = [], set()
     for alarm in sorted(found, key=lambda alarm: names[alarm["AlarmName"]]):
         changes = _changes(client, alarm["AlarmName"])

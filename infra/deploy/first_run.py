@@ -143,7 +143,7 @@ class FirstRun:
             self._resources = removal.resources(target) or self._resources
             removal.delete_stack(target)
         with record.attempt("Deletion", "the tables that outlive it"):
-            removal.delete_tables(target, self._tables())
+            removal.delete_tables(target, [one.id for one in self._resources if one.type == removal.TABLE])
         with record.attempt("Deletion", "its objects in the bucket of releases") as note:
             note(f"{removal.delete_objects(target, self._made_bucket)} objects")
             note("the bucket, too, if it was empty" if self._made_bucket else "the bucket was there before")
@@ -153,9 +153,6 @@ class FirstRun:
             note(f"{asked} of {len(self._resources)} resources were looked for; the others are parts of them")
             if left:
                 raise Problem(f"{len(left)} are still there")
-
-    def _tables(self) -> list[str]:
-        return [one.id for one in self._resources if one.type == removal.TABLE]
 
     def _report(self) -> Path:
         """Writes the report, and prints how to delete what is left."""
@@ -187,6 +184,6 @@ class FirstRun:
         stack, aws = self.target.stack, "python3 infra/local aws" if self.target.is_local else "aws"
         return [
             f"make delete STACK={stack} CONFIRM={stack}{' TO=local' if self.target.is_local else ''}",
-            *(f"{aws} dynamodb delete-table --table-name {id}" for id in self._tables()),
+            f"{aws} dynamodb delete-table --table-name …, for each table that the first command says it kept",
             f"{aws} s3 rm --recursive s3://{Releases(self.target).bucket}/{stack}/",
         ]
