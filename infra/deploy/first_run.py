@@ -45,7 +45,7 @@ def first_run(
 ) -> None:
     """Deploys a stack, tries it out, reports and deletes it; on AWS only where the account and region are confirmed."""
     target = replace(target, stack=f"brand-sync-first-run-{secrets.token_hex(3)}")
-    about = 1 if target.is_local else 25 + minutes
+    about = 2 if target.is_local else 25 + minutes
     where = {"stack": target.stack, "account": target.account, "region": target.region}
     print(_NOTICE.format(minutes=about, **where), flush=True)
     if not target.is_local and confirmed != (wanted := f"{target.account}:{target.region}"):

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -18,6 +18,7 @@ import operate
 import removal
 from project import ROOT, Problem
 from record import Record
+from removal import Resource
 from stacks import Target
 
 UNANSWERED = "http://127.0.0.1:9"  # inside the function's own sandbox, where nothing listens
@@ -260,7 +261,7 @@ def canary(app: Application, record: Record, deploy: Deploy) -> None:
         record.left_out("CodeDeploy's deployments succeeded", "the emulator has no CodeDeploy")
         return
     with record.step("CodeDeploy's deployments succeeded") as note:
-        statuses = _deployments(app.target)
+        statuses = deployments(app.target, removal.resources(app.target))
         note(", ".join(f"{status}: {count}" for status, count in statuses.items()))
         if set(statuses) != {"Succeeded"} or statuses["Succeeded"] < len(after):
             raise Problem(f"{len(after)} that succeeded were expected")
@@ -276,11 +277,11 @@ def _live(app: Application) -> dict[str, str]:
     }
 
 
-def _deployments(target: Target) -> Counter[str]:
-    """How many of the stack's deployments have which status."""
+def deployments(target: Target, resources: Sequence[Resource]) -> Counter[str]:
+    """How many of the stack's deployments by CodeDeploy have which status."""
     client = target.client("codedeploy")
     ids = []
-    for one in removal.resources(target):
+    for one in resources:
         if one.type == "AWS::CodeDeploy::Application":
             for group in client.list_deployment_groups(applicationName=one.id)["deploymentGroups"]:
                 ids += client.list_deployments(applicationName=one.id, deploymentGroupName=group)["deployments"]

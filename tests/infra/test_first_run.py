@@ -10,13 +10,21 @@ import subprocess
 import sys
 import time
 import unittest
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
 
 from deployment import Deployment, client, code, folder
 from template import ROOT
 
 import evidence  # infra/deploy's: found by `template`
+import journey
 from evidence import Invocation, invocation_of, problems, summary
+from removal import Resource
+from stacks import Target
 
 SECTIONS = ("Deployment", "Journey", "Outage", "Canary", "Collected", "Deletion")
 # Lambda's own lines, as AWS documents them.
@@ -79,6 +87,66 @@ class Reports(unittest.TestCase):
         lines = [{"level": level, "fields": {"message": f"{level} {n}"}} for n in (1, 2) for level in ("INFO", "WARN")]
         found = problems([*map(json.dumps, lines), "thread panicked", json.dumps(AS_JSON)])
         self.assertEqual(list(found), [("WARN", "2", "WARN 1")])
+
+
+class OnAws(unittest.TestCase):
+    """What the emulator lacks, with the answers of AWS's services as their models have them."""
+
+    RESOURCES = [
+        Resource("AWS::CloudWatch::Alarm", "CircuitOpenAlarm", "stack-CircuitOpenAlarm-1"),
+        Resource("AWS::CloudWatch::Alarm", "SyncBrandErrorsAlarm", "stack-SyncBrandErrorsAlarm-2"),
+    ]
+
+    def alarms(self, minutes: int, **states: str) -> tuple[str, list[str]]:
+        """What is made of alarms that changed from OK to these states."""
+        cloudwatch = stubbed("cloudwatch")
+        ids = [one.id for one in self.RESOURCES]
+        found = [{"AlarmName": id, "StateValue": "OK"} for id in ids]
+        cloudwatch.add_response("describe_alarms", {"MetricAlarms": found}, {"AlarmNames": ids, "MaxRecords": 100})
+        for one in self.RESOURCES:
+            summary = f"Alarm updated from OK to {states.get(one.name, 'OK')}"
+            items = [{"Timestamp": datetime(2026, 11, 28, 15, tzinfo=UTC), "HistorySummary": summary}]
+            asked = {"AlarmName": one.id, "HistoryItemType": "StateUpdate"}
+            cloudwatch.add_response("describe_alarm_history", {"AlarmHistoryItems": items}, asked)
+        return evidence.alarms(target(cloudwatch=cloudwatch), self.RESOURCES, minutes)
+
+    def test_an_alarm_that_rings_in_a_short_outage_is_wrong(self) -> None:
+        text, wrong = self.alarms(0, SyncBrandErrorsAlarm="ALARM")
+        self.assertEqual(wrong, ["SyncBrandErrorsAlarm rang unexpectedly"])
+        self.assertIn("| SyncBrandErrorsAlarm | OK | 15:00:00 ALARM |", text)
+
+    def test_a_long_outage_must_ring_the_circuits_alarm(self) -> None:
+        self.assertEqual(self.alarms(20, CircuitOpenAlarm="ALARM")[1], [])
+        self.assertEqual(self.alarms(20)[1], ["CircuitOpenAlarm did not ring"])
+
+    def test_without_resources_no_alarms_of_others_are_listed(self) -> None:
+        self.assertEqual(evidence.alarms(target(cloudwatch=stubbed("cloudwatch")), [], 0), ("none", []))
+
+    def test_codedeploys_deployments_are_counted_by_status(self) -> None:
+        codedeploy = stubbed("codedeploy")
+        groups = {"applicationName": "application"}
+        codedeploy.add_response("list_deployment_groups", {"deploymentGroups": ["one", "two"]}, groups)
+        for group in ("one", "two"):
+            asked = groups | {"deploymentGroupName": group}
+            codedeploy.add_response("list_deployments", {"deployments": [f"d-{group}"]}, asked)
+        for group, status in (("one", "Succeeded"), ("two", "Failed")):
+            answer = {"deploymentInfo": {"status": status}}
+            codedeploy.add_response("get_deployment", answer, {"deploymentId": f"d-{group}"})
+        application = Resource("AWS::CodeDeploy::Application", "ServerlessDeploymentApplication", "application")
+        found = journey.deployments(target(codedeploy=codedeploy), [application, *self.RESOURCES])
+        self.assertEqual(found, {"Succeeded": 1, "Failed": 1})
+
+
+def stubbed(service: Any) -> Stubber:
+    """A client's stub, which checks requests and answers by the service's model."""
+    stub = Stubber(boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"))
+    stub.activate()
+    return stub
+
+
+def target(**stubs: Stubber) -> Target:
+    """A target on AWS, with these services."""
+    return Target("default", "stack", "123456789012", "us-east-1", lambda service: stubs[service].client, [])
 
 
 class Run:
@@ -192,6 +260,12 @@ class AFirstRun(unittest.TestCase):
         self.assertIn("- failed: a brand is created\n", report)
         self.assertEqual([status for _, status, *_ in section(report, "Outage")], ["left out"])
         self.assertEqual({status for _, status, *_ in section(report, "Deletion")}, {"ok"})
+
+    def test_asks_for_a_confirmation_on_aws(self) -> None:
+        command = [sys.executable, "infra/deploy", "--to", "aws", "first-run", "--confirm", "000000000000:eu-west-1"]
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("make first-run CONFIRM=000000000000:us-east-1", done.stderr)
 
     def test_leaves_nothing_whether_it_failed_or_not(self) -> None:
         for run in (self.good, self.broken):
