@@ -1,5 +1,8 @@
 """Building the functions as Lambda wants them, the stub CMS, and the operator's command line."""
 
+import shutil
+from pathlib import Path
+
 import processes
 from project import TARGET, Problem
 
@@ -27,6 +30,11 @@ _EXECUTABLES_AND_TESTS = ("--workspace", *FEATURES, "--bins", "--tests")
 
 def build(with_tests: bool = False) -> None:
     """Builds with cargo's own progress; a failed build is cargo's to explain."""
+    # `make deploy TO=local` builds while these run, and a running executable can be replaced, but not written to.
+    for executable in filter(Path.exists, (CMS_STUB, BRIDGE)):
+        copy = executable.with_name("copy")
+        shutil.copy2(executable, copy)
+        copy.replace(executable)
     # Cargo as the compiler: to run here, nothing has to be linked for another system.
     command = [
         "cargo",
