@@ -66,7 +66,7 @@ class FirstRun:
         self._code = code
         self._minutes = minutes
         self._start = datetime.now(UTC)
-        self._made_bucket = not removal.has_bucket(target)
+        self._made_bucket = not Releases(target).find_bucket()
         self._commit = "unknown"
         self._resources: list[Resource] = []
         self._evidence: dict[str, str] = {}
@@ -185,5 +185,5 @@ class FirstRun:
         return [
             f"make delete STACK={stack} CONFIRM={stack}{' TO=local' if self.target.is_local else ''}",
             f"{aws} dynamodb delete-table --table-name …, for each table that the first command says it kept",
-            f"{aws} s3 rm --recursive s3://{Releases(self.target).bucket}/{stack}/",
+            f"{aws} s3 rm --recursive s3://{Releases(self.target).find_bucket() or '…'}/{stack}/",
         ]

@@ -10,7 +10,6 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 import steps
-from project import Problem
 from releases import Releases
 from stacks import Target
 
@@ -77,9 +76,9 @@ def delete_tables(target: Target, ids: Sequence[str]) -> None:
 
 def delete_objects(target: Target, with_bucket: bool) -> int:
     """Deletes the stack's objects in the bucket of releases, and the bucket if nothing else is in it."""
-    if not has_bucket(target):
+    s3, bucket = target.client("s3"), Releases(target).find_bucket()
+    if not bucket:
         return 0
-    s3, bucket = target.client("s3"), Releases(target).bucket
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{target.stack}/")
     found = [one for page in pages for kind in ("Versions", "DeleteMarkers") for one in page.get(kind, [])]
     for one in found:
@@ -91,17 +90,6 @@ def delete_objects(target: Target, with_bucket: bool) -> int:
         if error.response["Error"]["Code"] != "BucketNotEmpty":
             raise
     return len(found)
-
-
-def has_bucket(target: Target) -> bool:
-    """Whether the bucket of releases is there."""
-    try:
-        target.client("s3").head_bucket(Bucket=Releases(target).bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchBucket"):
-            return False
-        raise Problem(f"the bucket {Releases(target).bucket}: {error}") from error
-    return True
 
 
 def left(target: Target, deleted: Sequence[Resource]) -> tuple[int, list[Resource]]:
