@@ -7,10 +7,12 @@ makes a new one, with an id of its own, also one of the same code: Lambda publis
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from project import Problem
 from stacks import Target
@@ -47,6 +49,7 @@ class Releases:
     """A stack's releases, in the one bucket that an account has for them in a region. It outlives the stacks."""
 
     def __init__(self, target: Target) -> None:
+        self._stack = target.stack
         self.code = f"{target.stack}/code"  # a prefix
         self.templates = f"{target.stack}/templates"  # a prefix
         self._prefix = f"{target.stack}/releases/"
@@ -118,11 +121,30 @@ class Releases:
             dropped += [
                 one["Key"] for one in objects if one["Key"] not in kept and one["LastModified"] < unnamed_since
             ]
-        for start in range(0, len(dropped), 1000):  # as many as S3 takes
-            keys = [{"Key": key} for key in dropped[start : start + 1000]]
-            answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        self._delete(bucket, dropped)
+
+    def delete(self) -> int:
+        """Deletes all that the stack has in the bucket; how many objects that is."""
+        bucket = self.bucket
+        keys = [one["Key"] for one in self._objects(bucket, f"{self._stack}/")]
+        self._delete(bucket, keys)
+        return len(keys)
+
+    def _delete(self, bucket: str, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), 1000):  # as many as S3 takes
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            answer = self._s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
             if errors := answer.get("Errors"):
                 raise Problem(f"the bucket {bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+
+    def delete_bucket(self) -> None:
+        """Deletes the bucket, if there is one and nothing is in it."""
+        try:
+            if bucket := self.find_bucket():
+                self._s3.delete_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
 
     def find(self, id: str | None) -> Release | None:
         """The release of that id, if it is kept."""

@@ -21,6 +21,7 @@ _PROBES = {
     "AWS::CloudWatch::Alarm": ("cloudwatch", "describe_alarms", "AlarmNames"),
     "AWS::CloudWatch::Dashboard": ("cloudwatch", "get_dashboard", "DashboardName"),
     "AWS::CodeDeploy::Application": ("codedeploy", "get_application", "applicationName"),
+    "AWS::Events::Rule": ("events", "describe_rule", "Name"),
     "AWS::IAM::Role": ("iam", "get_role", "RoleName"),
     "AWS::Lambda::EventSourceMapping": ("lambda", "get_event_source_mapping", "UUID"),
     "AWS::Lambda::Function": ("lambda", "get_function", "FunctionName"),
@@ -76,20 +77,11 @@ def delete_tables(target: Target, ids: Sequence[str]) -> None:
 
 def delete_objects(target: Target, with_bucket: bool) -> int:
     """Deletes the stack's objects in the bucket of releases, and the bucket if nothing else is in it."""
-    s3, bucket = target.client("s3"), Releases(target).find_bucket()
-    if not bucket:
-        return 0
-    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=f"{target.stack}/")
-    found = [one for page in pages for kind in ("Versions", "DeleteMarkers") for one in page.get(kind, [])]
-    for one in found:
-        s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-    try:
-        if with_bucket:
-            s3.delete_bucket(Bucket=bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "BucketNotEmpty":
-            raise
-    return len(found)
+    releases = Releases(target)
+    count = releases.delete() if releases.find_bucket() else 0
+    if with_bucket:
+        releases.delete_bucket()
+    return count
 
 
 def left(target: Target, deleted: Sequence[Resource]) -> tuple[int, list[Resource]]:

@@ -105,11 +105,11 @@ class ADeployment(unittest.TestCase):
             (["deploy", "--code", "target", "CmsURL=x"], "CmsURL: no parameter of the template"),
             (["deploy", "--code", "target", "CmsApiKey=x"], "CMS_API_KEY in the environment"),
             (
-                ["deploy", "--code", str(self.first), "CmsRequestsPerSecond=5"],
+                ["rollback", self.release, "CmsRequestsPerSecond=5"],
                 "CmsRequestsPerSecond needs a SyncBrandMaximumConcurrency of 2 or more",
             ),
             (
-                ["deploy", "--code", str(self.first), "SyncBrandMaximumConcurrency=1"],
+                ["rollback", self.release, "SyncBrandMaximumConcurrency=1"],
                 r"must be 0 \(no limit\), or a number from 2 to 1000",
             ),
             (["rollback", "0123"], f"there is no release '0123'{releases}"),

@@ -26,7 +26,8 @@ use crate::{
     workflow::{CmsProjection, SyncBrandToCmsWorkflow, SyncContext},
 };
 
-/// How soon a run looks again that found the circuit open. The row stays due; the sweep decides.
+/// How soon a run looks again that found the circuit open, at the latest: a circuit whose first probe comes earlier may be closed by
+/// then. The row stays due; the sweep decides.
 const WHILE_OPEN: Duration = Duration::from_mins(1);
 
 /// How much time a call has left at least. Less than the engine's margin would have the call dropped before it was made.
@@ -139,7 +140,8 @@ impl<C: Cms> CmsTarget<C> {
         }
         if !shared.is_closed(probe).await {
             let open = StepError::transient("the circuit of the CMS is open");
-            return Err(CallError::NotMade(open.with_retry_after(WHILE_OPEN)));
+            let wait = shared.gate.first_probe_after().min(WHILE_OPEN);
+            return Err(CallError::NotMade(open.with_retry_after(wait)));
         }
         let made_at = shared.environment.now();
         let mut asking = shared.record.ask_cms();

@@ -77,6 +77,12 @@ impl Known {
 }
 
 impl CircuitGate {
+    /// How long after the circuit opened the first probe comes.
+    #[must_use]
+    pub const fn first_probe_after(&self) -> Duration {
+        self.breaker.config().probe_first
+    }
+
     /// The gate to the circuit, which it takes for closed.
     #[must_use]
     pub fn new(breaker: CircuitBreaker) -> Self {
