@@ -46,6 +46,7 @@ async fn a_clients_trace_leads_from_its_request_to_the_sync_of_its_brand() {
 
     let created = line("brand created").unwrap();
     assert!(span(created, "request").is_some(), "{created}");
+    assert!(created["timestamp"].is_string(), "{created}");
     // One span for the message, with the run, the step and the attempt within it.
     let sending = line("Sending a POST request").unwrap();
     let [message, workflow, step] =

@@ -82,12 +82,16 @@ class FunctionLog:
 
 
 class FileLog:
-    """What a process writes to a file, read on from where the last reading ended; only whole lines."""
+    """What a process writes to a file, read on from where the last reading ended; only whole lines.
+
+    A line without a time, such as a panic's, gets the time of the line before it.
+    """
 
     def __init__(self, file: Path, source: str) -> None:
         self._file = file
         self._source = source
         self._place = 0
+        self._time = ""
 
     def read(self) -> list[Line]:
         """The lines since the last reading; none while there is no file."""
@@ -98,8 +102,13 @@ class FileLog:
         except FileNotFoundError:
             return []
         self._place += len(whole) + len(newline)
-        lines = (Line(self._source, line) for line in whole.decode(errors="replace").split("\n") if newline)
+        lines = (self._line(text) for text in whole.decode(errors="replace").split("\n") if newline)
         return [line for line in lines if not _NOT_SHOWN.match(line.text)]
+
+    def _line(self, text: str) -> Line:
+        line = Line(self._source, text, self._time)
+        self._time = line.time
+        return line
 
 
 def as_medusa(line: Line) -> str:

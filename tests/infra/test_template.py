@@ -212,6 +212,11 @@ class EachFunction(unittest.TestCase):
             only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#password-changes"]}}
             self.assertEqual(of_users, [None if name == "SignIn" else only], name)
 
+    def test_logs_json_of_which_lambda_drops_no_line(self) -> None:
+        for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
+            logging = function["Properties"]["LoggingConfig"]
+            self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", "TRACE"), id)
+
     def test_is_traced(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
             self.assertEqual(function["Properties"]["TracingConfig"], {"Mode": "Active"}, id)

@@ -36,6 +36,10 @@ class Lines(unittest.TestCase):
         shown = in_full(Line("sync-brand", json.dumps(INFO)))
         self.assertEqual(shown, f"{head}       message=m-1 step=sync-brand-to-cms attempt=1 {text}")
 
+    def test_a_line_has_its_own_time_and_not_that_of_its_arrival(self) -> None:
+        line = Line("sync-brand", json.dumps(INFO), logged="2026-11-24T15:08:30.000+00:00")
+        self.assertTrue(in_full(line).startswith("15:08:22.731 "), in_full(line))
+
     def test_a_line_without_time_and_spans_is_shown_all_the_same(self) -> None:
         bare = {"level": "ERROR", "fields": {"message": "message parked", "reason": "why"}}
         shown = in_full(Line("sync-brand", json.dumps(bare)))
@@ -59,6 +63,12 @@ class Lines(unittest.TestCase):
                 more.write("o\n")
             self.assertEqual([line.text for line in log.read()], ["two"])
             self.assertEqual(log.read(), [])
+
+    def test_a_line_of_a_file_without_a_time_has_that_of_the_line_before(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "log"
+            file.write_text(f"{json.dumps(INFO)}\nthread panicked\n")
+            self.assertEqual([line.time for line in FileLog(file, "f").read()], [INFO["timestamp"]] * 2)
 
 
 class ChosenCms(unittest.TestCase):

@@ -1,12 +1,12 @@
 //! Where logs go, and which are wanted.
 
-use std::env;
+use std::{env, io};
 
 use tracing::{Subscriber, warn};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
-    fmt,
+    fmt::{self, MakeWriter},
     layer::SubscriberExt,
     registry::LookupSpan,
     util::SubscriberInitExt,
@@ -34,18 +34,17 @@ impl Telemetry {
 
 /// Sets up logs, and the export of spans where it was built in and is asked for. Once, at start.
 ///
-/// `RUST_LOG` tells what is logged, in the syntax of [`Targets`] (`info,brand=debug`); where it is not set,
-/// `AWS_LAMBDA_LOG_LEVEL` does, which Lambda sets to the function's log level; else `info`. The lines are JSON if
-/// `AWS_LAMBDA_LOG_FORMAT` says so, and for people otherwise. They bear no time: CloudWatch keeps one for each line.
+/// `RUST_LOG` selects what is logged, in the syntax of [`Targets`] (`info,brand=debug`); the default is `info`. Lambda's own
+/// level (`AWS_LAMBDA_LOG_LEVEL`) is not read: the template sets it to `TRACE`, so that Lambda drops no line. The lines are
+/// JSON if `AWS_LAMBDA_LOG_FORMAT` says so, and for people otherwise.
 pub fn init() -> Telemetry {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let wanted = variable("RUST_LOG").or_else(|| variable("AWS_LAMBDA_LOG_LEVEL"));
-    let (filter, problem) = filter(wanted.as_deref());
+    let (filter, problem) = filter(variable("RUST_LOG").as_deref());
     let is_json =
         variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let registry = tracing_subscriber::registry()
         .with(filter)
-        .with(lines(is_json));
+        .with(lines(is_json, io::stdout));
     #[cfg(feature = "otlp")]
     let telemetry = {
         let (exporter, problem) = crate::otlp::exporter();
@@ -70,11 +69,16 @@ pub fn init() -> Telemetry {
     telemetry
 }
 
-fn lines<S>(is_json: bool) -> Box<dyn Layer<S> + Send + Sync>
+/// Writes a line for each event. Lambda reads two fields of a JSON line, `level` and `timestamp` (RFC 3339): it takes a line
+/// that lacks either for `INFO`.
+///
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html>
+fn lines<S, W>(is_json: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_target(false).without_time();
+    let lines = fmt::layer().with_target(false).with_writer(writer);
     if is_json {
         lines.json().boxed()
     } else {
@@ -86,8 +90,6 @@ fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
     let info = || Targets::new().with_default(LevelFilter::INFO);
     match wanted {
         None => (info(), None),
-        // Lambda's highest level, which tracing does not have.
-        Some("FATAL") => (Targets::new().with_default(LevelFilter::ERROR), None),
         Some(wanted) => match wanted.parse() {
             Ok(filter) => (filter, None),
             Err(error) => (info(), Some(format!("{wanted:?}: {error}"))),
@@ -96,19 +98,58 @@ fn filter(wanted: Option<&str>) -> (Targets, Option<String>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
-    use tracing::Level;
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
 
-    use super::filter;
+    use serde_json::Value;
+    use tracing::{Level, info_span, subscriber::with_default, warn};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::{filter, lines};
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 
     #[test]
-    fn lambdas_levels_and_rusts_directives_are_understood() {
+    fn lambda_finds_the_level_and_the_time_of_a_json_line() {
+        let written = Written::default();
+        let writer = written.clone();
+        let layer = lines(true, move || writer.clone());
+        let before = jiff::Timestamp::now();
+        with_default(tracing_subscriber::registry().with(layer), || {
+            info_span!("message", message = "m1").in_scope(|| warn!("no answer"));
+        });
+        let line: Value = serde_json::from_slice(&written.0.lock().unwrap()).unwrap();
+        let value = |path| line.pointer(path).unwrap();
+        assert_eq!(value("/level"), "WARN");
+        assert_eq!(value("/fields/message"), "no answer");
+        assert_eq!(value("/spans/0/message"), "m1");
+        let text = value("/timestamp").as_str().unwrap();
+        assert!(text.ends_with('Z'), "{text} is not in UTC");
+        let time: jiff::Timestamp = text.parse().unwrap();
+        assert!((-1..60).contains(&(time - before).get_seconds()), "{text}");
+    }
+
+    #[test]
+    fn levels_and_directives_are_understood() {
         let enables = |wanted, target, level| filter(wanted).0.would_enable(target, &level);
         assert!(enables(None, "brand", Level::INFO));
         assert!(!enables(None, "brand", Level::DEBUG));
         assert!(enables(Some("DEBUG"), "brand", Level::DEBUG));
-        assert!(enables(Some("FATAL"), "brand", Level::ERROR));
-        assert!(!enables(Some("FATAL"), "brand", Level::WARN));
         assert!(enables(
             Some("info,brand=trace"),
             "brand::sqs",
