@@ -128,7 +128,7 @@ load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measur
 
 # Standard output has the functions' metrics, which nobody wants here.
 growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000)
-	@$(EXEC) --with-tests -- sh -c 'target/lambda/growth/bootstrap --rows "$${ROWS:-100000}" >/dev/null'
+	@$(EXEC) --with-tests -- target/lambda/growth/bootstrap --rows "$${ROWS:-100000}" >/dev/null
 
 deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator
 	@$(WORDS_OF) PARAMETERS $(DEPLOY) deploy

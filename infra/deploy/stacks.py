@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+import session
 from project import ROOT, Problem
 
 SAMCONFIG = ROOT / "infra" / "samconfig.toml"
 
 Client = Callable[[str], Any]
+
+
+def configured(section: str) -> dict[str, Any]:
+    """What samconfig.toml says of a section's deployments."""
+    parameters: dict[str, Any] = tomllib.loads(SAMCONFIG.read_text())[section]["deploy"]["parameters"]
+    return parameters
 
 
 @dataclass(frozen=True)
@@ -46,35 +53,45 @@ class Target:
     def of(cls, to: str, stack: str) -> "Target":
         """Finds out whose account it is; a problem where nobody says."""
         if to == "local":
-            os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{os.environ.get('LOCAL_PORT', '4566')}"
+            os.environ["AWS_ENDPOINT_URL"] = session.endpoint()
             os.environ["SAM_CLI_POLL_DELAY"] = "0.2"
         section = "local" if to == "local" else "default"
-        configured = tomllib.loads(SAMCONFIG.read_text())[section]["deploy"]["parameters"]
+        defaults = configured(section)
         # boto3 and SAM read AWS_DEFAULT_REGION alone, everything else here reads AWS_REGION.
-        session = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-        if not session.region_name:
+        aws = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+        if not aws.region_name:
             raise Problem("no region: AWS_REGION=eu-central-1 make deploy, or one in the profile (AWS_PROFILE=…)")
-        os.environ["AWS_DEFAULT_REGION"] = session.region_name
+        os.environ["AWS_DEFAULT_REGION"] = aws.region_name
         config = Config(retries={"mode": "standard"})
 
         def client(service: Any) -> Any:
-            return session.client(service, config=config)
+            return aws.client(service, config=config)
 
         try:
             account = client("sts").get_caller_identity()["Account"]
         except (BotoCoreError, ClientError) as error:
             hint = (
-                "start an emulator with `make run`"
+                "start the emulator with `make run`, and leave it running"
                 if to == "local"
                 else "sign in with `aws sso login`, or set AWS_PROFILE"
             )
-            raise Problem(f"nobody says which account this is: {hint} ({error})") from error
-        name = stack or configured["stack_name"]
-        return cls(section, name, account, session.region_name, client, configured.get("parameter_overrides", []))
+            raise Problem(f"cannot tell which account this is: {hint} ({error})") from error
+        name = stack or defaults["stack_name"]
+        return cls(section, name, account, aws.region_name, client, defaults.get("parameter_overrides", []))
 
     def __str__(self) -> str:
         endpoint = f", {os.environ['AWS_ENDPOINT_URL']}" if "AWS_ENDPOINT_URL" in os.environ else ""
         return f"{self.stack} (account {self.account}, region {self.region}{endpoint})"
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What CloudFormation did to the stack, the newest first; nothing if there is none."""
+        pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=self.stack)
+        try:
+            for page in pages:
+                yield from page["StackEvents"]
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise Problem(f"{self}: {error}") from error
 
     def find(self) -> Stack | None:
         """The stack, if there is one."""
@@ -91,6 +108,11 @@ class Target:
             {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])},
             {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
         )
+
+    def outputs(self) -> dict[str, str]:
+        """The outputs of the stack, which is there."""
+        found = self.find()
+        return found.outputs if found else {}
 
     def ready(self) -> Stack | None:
         """The stack, if there is one; a problem if it cannot be deployed to as it is."""

@@ -1,8 +1,9 @@
 """What the commands do, step by step."""
 
+import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import binaries
 import build
 import sam
 import settings
+import stacks
 from progress import phase, timings
-from project import ROOT, TARGET, TEMPLATE, Problem
+from project import ROOT, TARGET, TEMPLATE, Problem, shown
 from releases import Release, Releases
 from stacks import Stack, Target
 
@@ -29,7 +31,7 @@ def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
     if not target.is_local:
         binaries.check(code, architecture)
     releases = Releases(target)
-    with phase("package", f"{code}, to S3"):
+    with phase("package", f"{shown(code)}, to S3"):
         releases.prepare()
         template = sam.package(target, releases, code)
     release = _deployed(stack, releases)
@@ -62,14 +64,44 @@ def _deployed(stack: Stack | None, releases: Releases) -> Release | None:
 def _deploy(
     target: Target, stack: Stack | None, releases: Releases, release: Release, secrets: dict[str, str]
 ) -> None:
-    with phase("deploy", f"release {release.id} to {target}"):
+    log = sam.log_of("deploy", target)
+    with phase("deploy", f"release {release.id} to {target}; SAM prints to {shown(log)}"):
         if not stack and release.settings[settings.PROTECTION] == "true":
             # Protected tables could not be rolled back if the creation failed.
             sam.deploy(target, releases, release, secrets | {settings.PROTECTION: "false"})
-            print("The stack is created. Its tables are protected from deletion now:", flush=True)
-        sam.deploy(target, releases, release, secrets)
+            print("deploy: the stack is created; now its tables are protected from deletion", flush=True)
+        changed = sam.deploy(target, releases, release, secrets)
     releases.keep(release)
-    print(f"release {release.id} is deployed. {timings()}")
+    done = "is deployed" if changed else "was deployed already: nothing has changed"
+    print(f"\nRelease {release.id} {done}. {timings()}\n\n{next_steps(target, target.outputs())}")
+
+
+def next_steps(target: Target, outputs: Mapping[str, str]) -> str:
+    """Where the stack is, and what to type next."""
+    port = os.environ.get("LOCAL_PORT", "") if target.is_local else ""
+    given = {
+        "TO": "local" if target.is_local else "",
+        "LOCAL_PORT": port,
+        "STACK": "" if target.stack == stacks.configured(target.section)["stack_name"] else target.stack,
+    }
+    options = "".join(f" {name}={value}" for name, value in given.items() if value)
+    create = "create-admin --email admin@example.com"
+    if target.is_local:
+        api = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
+        admin = f"{f'LOCAL_PORT={port} ' if port else ''}python3 infra/local operate --stack {target.stack} -- {create}"
+    else:
+        api = outputs["ApiUrl"]
+        admin = f"cargo run --package operate -- {create} --table {outputs['AdminUsersTableName']}"
+    return f"""\
+  stack             {target}
+  API               {api}
+  administrator     {admin}
+  try it            curl {api}/health
+  update it         make deploy{options}
+  releases          make releases{options}
+  roll back         make rollback{options} RELEASE=…
+  delete            make delete{options} CONFIRM={target.stack}
+"""
 
 
 def show_releases(target: Target) -> None:

@@ -3,7 +3,7 @@
 import os
 
 import template
-from build import BRIDGE
+from build import BRIDGE, copied
 from places import Places
 from processes import Process
 
@@ -15,7 +15,7 @@ def started(places: Places, queue_url: str) -> Process:
     consumer = template.consumer()
     schedules = (f"{function}={expression}" for function, expression in template.schedules().items())
     command = [
-        str(BRIDGE),
+        copied(BRIDGE, places.state),
         *("--functions", str(places.watch_url)),
         *("--queue-url", queue_url),
         *("--consumer", consumer.function),

@@ -4,11 +4,12 @@ import shutil
 from pathlib import Path
 
 import processes
-from project import TARGET, Problem
+from project import TARGET, Problem, shown
 
-CMS_STUB = TARGET / "lambda" / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
-OPERATE = TARGET / "lambda" / "operate" / "bootstrap"
-BRIDGE = TARGET / "lambda" / "bridge" / "bootstrap"
+BUILT = TARGET / "lambda"
+CMS_STUB = BUILT / "cms-stub" / "bootstrap"  # cargo-lambda lays out every executable so
+OPERATE = BUILT / "operate" / "bootstrap"
+BRIDGE = BUILT / "bridge" / "bootstrap"
 
 # As `cargo lambda watch` and the tests ask for it: each dependency is built once, with one set of features.
 FEATURES = ("--all-features",)
@@ -28,13 +29,18 @@ _EXECUTABLES = (*FEATURES, *(word for name in _NAMES for word in ("--bin", name)
 _EXECUTABLES_AND_TESTS = ("--workspace", *FEATURES, "--bins", "--tests")
 
 
+def copied(executable: Path, folder: Path) -> str:
+    """A copy to run: the next build writes into the executable itself, which fails while that runs."""
+    copy = folder / "executables" / executable.parent.name
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return str(shutil.copy2(executable, copy))
+    except FileNotFoundError:
+        raise Problem(f"{shown(executable)} is not built: run `python3 infra/local build`") from None
+
+
 def build(with_tests: bool = False) -> None:
     """Builds with cargo's own progress; a failed build is cargo's to explain."""
-    # `make deploy TO=local` builds while these run, and a running executable can be replaced, but not written to.
-    for executable in filter(Path.exists, (CMS_STUB, BRIDGE)):
-        copy = executable.with_name("copy")
-        shutil.copy2(executable, copy)
-        copy.replace(executable)
     # Cargo as the compiler: to run here, nothing has to be linked for another system.
     command = [
         "cargo",

@@ -12,8 +12,9 @@ python3 infra/local exec [--with-tests] [--faulty] [--watched] -- COMMAND...
                                         functions find AWS and the CMS only through the command; with --watched
                                         `cargo lambda watch` runs them
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` or `watch` started
-python3 infra/local operate -- ARGUMENTS...
-                                        an operator's command on that: create-admin, sync, show, circuit, redrive
+python3 infra/local operate [--stack NAME] -- ARGUMENTS...
+                                        an operator's command on that, or on a stack that was deployed beside it:
+                                        create-admin, set-password, sync, show, circuit, parked, redrive
 python3 infra/local stop                end a `run` or `watch` that was left behind
 python3 infra/local clean               stop, and remove the environment and the stack's files
 
@@ -70,7 +71,9 @@ def _arguments() -> argparse.Namespace:
     execute.add_argument("--watched", action="store_true", help="have `cargo lambda watch` run the functions")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
-    commands.add_parser("operate").add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS")
+    operate = commands.add_parser("operate")
+    operate.add_argument("--stack", metavar="NAME")
+    operate.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS")
     return parser.parse_args()
 
 
@@ -117,7 +120,7 @@ def _command(arguments: argparse.Namespace) -> int:
         case "aws":
             os.execvp("aws", ["aws", "--endpoint-url", session.endpoint(), *arguments.argv])
         case "operate":
-            operate.operate(session.endpoint(), _after_dashes(arguments.argv))
+            return operate.operate(session.endpoint(), arguments.stack, _after_dashes(arguments.argv))
     return 0
 
 

@@ -74,12 +74,13 @@ def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
-def outputs(endpoint: str) -> dict[str, str]:
-    """The outputs of the stack that was deployed there; a problem where nothing answers or is deployed."""
+def outputs(endpoint: str, name: str) -> dict[str, str]:
+    """The outputs of the stack of that name; a problem where nothing answers or is deployed."""
+    start = "start one with `make run`" if name == STACK else "deploy it with `make deploy TO=local`"
     try:
-        stack = clients(endpoint)("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        stack = clients(endpoint)("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except (BotoCoreError, ClientError) as error:
-        raise Problem(f"no stack at {endpoint}: start one with `make run` ({error})") from error
+        raise Problem(f"no stack {name} at {endpoint}: {start} ({error})") from error
     return _outputs(stack)
 
 

@@ -10,10 +10,10 @@ import admin
 import cms
 import processes
 import stack
-from build import build
+from build import BUILT, build, copied
 from places import of_an_own_stack as own_places
 from progress import phase
-from project import LOGS, STATE, shown
+from project import LOGS, ROOT, STATE, shown
 
 
 def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -> int:
@@ -39,6 +39,8 @@ def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -
         # Nobody can sign in before the command leads the functions on.
         someone = admin.created(running) if faulty else admin.signed_in(running)
         coordinates = running.coordinates() | someone.coordinates()
+        if (ROOT / command[0]).is_relative_to(BUILT):
+            command = [copied(ROOT / command[0], Path(state)), *command[1:]]
         status = processes.run(command, os.environ | coordinates)
         if status:
             print(f"exec: status {status}; the stack's logs are in {shown(logs)}/", file=sys.stderr)

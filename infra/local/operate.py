@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import deploy
-from build import OPERATE
-from project import Problem
+from build import OPERATE, copied
+from project import STATE, Problem
 
 
 def environment(endpoint: str, outputs: Mapping[str, str]) -> dict[str, str]:
@@ -32,6 +34,9 @@ def create_admin(endpoint: str, outputs: Mapping[str, str], email: str, password
     return done.stdout.strip()
 
 
-def operate(endpoint: str, arguments: Sequence[str]) -> None:
-    """Becomes `operate`, speaking to the stack that `run` started."""
-    os.execve(OPERATE, ["operate", *arguments], os.environ | environment(endpoint, deploy.outputs(endpoint)))
+def operate(endpoint: str, stack: str | None, arguments: Sequence[str]) -> int:
+    """Runs `operate` on a stack of the emulator, `run`'s where none is named; returns its exit status."""
+    variables = os.environ | environment(endpoint, deploy.outputs(endpoint, stack or deploy.STACK))
+    STATE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="operate-", dir=STATE) as folder:
+        return subprocess.run([copied(OPERATE, Path(folder)), *arguments], env=variables).returncode

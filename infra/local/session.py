@@ -1,6 +1,7 @@
 """What a `run` or `watch` that goes on tells the commands that are typed in another terminal."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -48,5 +49,7 @@ def is_current() -> bool:
 
 
 def endpoint() -> str:
-    """Where AWS is found: as it is told, or where it would be."""
-    return current().endpoint if is_current() else f"http://127.0.0.1:{places.default_port()}"
+    """Where AWS is found: at LOCAL_PORT, if it is set, else as it is told, or where it would be."""
+    if "LOCAL_PORT" not in os.environ and is_current():
+        return current().endpoint
+    return f"http://127.0.0.1:{places.default_port()}"

@@ -11,7 +11,7 @@ import deploy
 import localstack
 import ministack
 import watch
-from build import CMS_STUB
+from build import CMS_STUB, copied
 from cms import Cms
 from places import Places
 from processes import Process, await_that, get
@@ -118,7 +118,8 @@ def started(
         running = [emulator]
         if cms.is_stub:
             log = places.logs / "cms-stub.log"
-            running.append(exits.enter_context(Process("the stub CMS", [str(CMS_STUB)], cms.stub_environment(), log)))
+            command = [copied(CMS_STUB, places.state)]
+            running.append(exits.enter_context(Process("the stub CMS", command, cms.stub_environment(), log)))
         which = "the stub CMS" if cms.is_stub else "your CMS"
         with phase("start", f"{emulator.name} on {places.endpoint}, {which} on {cms.url}"):
             await_that(

@@ -6,9 +6,11 @@ import unittest
 import template  # noqa: F401 (it finds what is tested)
 
 import binaries
+import sam
 import settings
 from project import Problem
-from stacks import Stack
+from stacks import Stack, Target
+from steps import next_steps
 
 TEMPLATE = """
 Parameters:
@@ -64,6 +66,30 @@ class AParameter(unittest.TestCase):
     def test_that_is_secret_is_refused_on_the_command_line(self) -> None:
         with self.assertRaisesRegex(Problem, "CMS_API_KEY in the environment"):
             settings.settled(TEMPLATE, None, ["CmsApiKey=secret"])
+
+
+class TheOutput(unittest.TestCase):
+    def test_names_the_resources_that_failed_with_their_reasons_the_first_one_first(self) -> None:
+        events = [
+            {"LogicalResourceId": "Stack", "ResourceStatus": "ROLLBACK_IN_PROGRESS"},
+            {
+                "LogicalResourceId": "Other",
+                "ResourceStatus": "CREATE_FAILED",
+                "ResourceStatusReason": "Resource creation cancelled",
+            },
+            {"LogicalResourceId": "Late", "ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "no such group"},
+            {"LogicalResourceId": "Early", "ResourceStatus": "UPDATE_FAILED"},
+        ]
+        expected = ["  UPDATE_FAILED  Early no reason given", "  CREATE_FAILED  Late no such group"]
+        self.assertEqual(list(sam.failures(events)), expected)
+
+    def test_ends_with_what_to_type_next_on_aws(self) -> None:
+        target = Target("default", "another", "111122223333", "eu-central-1", lambda _: None, [])
+        steps = next_steps(target, {"ApiUrl": "https://api.example.com", "AdminUsersTableName": "users"})
+        self.assertIn("curl https://api.example.com/health\n", steps)
+        self.assertIn("operate -- create-admin --email admin@example.com --table users\n", steps)
+        self.assertIn("make delete STACK=another CONFIRM=another\n", steps)
+        self.assertNotIn("local", steps)
 
 
 if __name__ == "__main__":

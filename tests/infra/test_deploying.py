@@ -3,8 +3,13 @@
 python3 infra/local exec -- python3 -m unittest discover --start-directory tests/infra
 """
 
+import contextlib
 import json
 import os
+import re
+import secrets
+import shlex
+import subprocess
 import unittest
 from pathlib import Path
 
@@ -41,9 +46,27 @@ class ADeployment(unittest.TestCase):
     def test_of_the_same_once_more_changes_nothing(self) -> None:
         before = self.history()
         said = self.stack.deploy(self.first, api_key="")
-        self.assertIn("No changes to deploy", said)
+        self.assertIn("was deployed already: nothing has changed", said)
         self.assertEqual(self.history(), before)
         self.assertEqual(self.stack.release(), self.release)
+
+    def test_ends_with_an_address_that_answers_and_a_command_that_makes_an_administrator(self) -> None:
+        lines = dict(re.findall(r"^  (\w+(?: \w+)?)  +(.*)$", self.said, re.MULTILINE))
+        self.assertEqual(subprocess.run(shlex.split(lines["try it"]), capture_output=True, text=True).stdout, "OK")
+        create = f"{lines['administrator']}.{secrets.token_hex(4)}"
+        made = subprocess.run(create, shell=True, cwd=ROOT, input="a password", capture_output=True, text=True)
+        self.assertRegex(made.stdout, "^user_", made.stderr)
+        port = self.stack.endpoint.rpartition(":")[2]
+        self.assertEqual(lines["releases"], f"make releases TO=local LOCAL_PORT={port} STACK=tried-updating")
+
+    @unittest.skipUnless(Path("/proc").exists(), "there is no /proc")
+    def test_can_build_while_the_local_stack_runs_since_nothing_runs_from_where_it_writes(self) -> None:
+        running = set()
+        for link in Path("/proc").glob("[0-9]*/exe"):
+            with contextlib.suppress(OSError):
+                running.add(link.readlink())
+        self.assertTrue([path for path in running if path.is_relative_to(ROOT) and path.name == "cms-stub"])
+        self.assertFalse([path for path in running if path.is_relative_to(ROOT / "target" / "lambda")])
 
     def test_of_changed_code_has_it_answer_and_keeps_the_brands(self) -> None:
         kept = self.created("Kept")
@@ -87,6 +110,10 @@ class ADeployment(unittest.TestCase):
     def test_shows_and_keeps_the_api_key_nowhere_but_in_its_secret(self) -> None:
         self.assertNotIn(API_KEY, self.said)
         self.assertIn("is deployed", self.said)
+        logs = list((ROOT / "target" / "deploy" / "logs").glob("tried-updating-*.log"))
+        self.assertEqual(len(logs), 2)
+        for log in logs:
+            self.assertNotIn(API_KEY, log.read_text())
         s3 = client("s3")
         [bucket] = [one["Name"] for one in s3.list_buckets()["Buckets"] if "releases" in one["Name"]]
         texts = 0
@@ -176,7 +203,11 @@ class AFailedCreation(unittest.TestCase):
             broken.write_text(written.replace("\nResources:\n", f"\nResources:{late}", 1))
             first = code(Path(place) / "code")
             said = stack.deploy(first, "DeletionProtection=true", status=1, template=str(broken))
-        self.assertIn("of-no-stack", said)
+        self.assertRegex(said, r"CREATE_FAILED +Late .*of-no-stack")
+        log = re.search(r"target/deploy/logs/\S+\.log$", said, re.MULTILINE)
+        assert log, said
+        self.assertIn("of-no-stack", (ROOT / log[0]).read_text())
+        self.assertLess(len(said.splitlines()), 20, said)
         self.assertEqual(stack.status(), "ROLLBACK_COMPLETE")
         # On AWS a table that was protected by then could not be rolled back; the emulator deletes it.
         self.assertEqual(stack.parameter("DeletionProtection"), "false")
