@@ -60,7 +60,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -88,6 +88,9 @@ show: ## ID=… shows a brand of what `make run` started: its row, its run, when
 
 circuit: ## ARGS='show', 'open --reason …' or 'close --reason …': shows or sets whether what `make run` started calls the CMS
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- circuit
+
+parked: ## ARGS='--kind KIND --containing TEXT --limit N' shows the messages that what `make run` started has parked
+	@$(WORDS_OF) ARGS $(LOCAL) operate -- parked
 
 redrive: ## ARGS='--kind KIND --containing TEXT --limit N' moves parked messages of what `make run` started back to the queue
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- redrive

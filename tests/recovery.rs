@@ -7,7 +7,7 @@
 )]
 
 use brand::{Brand, BrandName, BrandWriter, SUBSCRIBERS, TakeUp, TakenUp, Timestamp, take_up};
-use dead_letters::{FailureKind, Filter, Redrive};
+use dead_letters::{DeadLetterQueue, FailureKind, Filter, Redrive};
 use serde_json::json;
 use system_tests::{Stack, attribute, event_about, until};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ async fn parked_messages_that_are_meant_go_back_to_the_queue() {
         assert_eq!(attribute(&parked.await, "failure_kind"), "unknown_brand");
     }
     // One of them is restored.
-    let [restored, _] = &brands;
+    let [restored, missing] = &brands;
     stack.brands().create(restored).await.unwrap();
     let redrive = Redrive::new(
         stack.sqs.clone(),
@@ -117,4 +117,23 @@ async fn parked_messages_that_are_meant_go_back_to_the_queue() {
     assert_eq!(moved.moved, [(FailureKind::UnknownBrand, 1)].into());
     assert_eq!(moved.failed, [""; 0]);
     stack.synced(restored.id).await;
+
+    // The other one can be looked at as often as one likes, and comes back when it is moved.
+    let filter = Filter {
+        containing: Some(missing.id.to_string()),
+        ..Filter::default()
+    };
+    let queue = DeadLetterQueue::new(stack.sqs.clone(), &stack.brand_events_dlq_url);
+    for look in ["it is seen", "it is seen again"] {
+        let seen = until(look, async || queue.list(&filter).await.unwrap().pop()).await;
+        assert_eq!(seen.kind, FailureKind::UnknownBrand);
+        assert!(seen.reason.unwrap().contains(&missing.id.to_string()));
+        assert!(seen.sent_at.is_some());
+    }
+    until("it comes back", async || {
+        let report = redrive.run(&filter, |_| ()).await.unwrap();
+        assert_eq!(report.failed, [""; 0]);
+        (report.parked_again == 1).then_some(())
+    })
+    .await;
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod circuit;
 pub(crate) mod create_admin;
+pub(crate) mod parked;
 pub(crate) mod redrive;
 pub(crate) mod set_password;
 pub(crate) mod show;
@@ -11,6 +12,7 @@ use std::error::Error;
 
 use brand::DynamoDbBrandStore;
 use clap::Args;
+use dead_letters::{FailureKind, Filter};
 use users::DynamoDbUsers;
 
 /// What a person is told when a command fails: one line.
@@ -45,6 +47,33 @@ impl BrandsArguments {
         let sdk = aws::operator_config().await?;
         let client = aws_sdk_dynamodb::Client::new(&sdk);
         Ok(DynamoDbBrandStore::new(client, &self.brands_table))
+    }
+}
+
+/// Which parked messages are meant, and where they are.
+#[derive(Args)]
+pub(crate) struct ParkedArguments {
+    /// Only what was parked for this; may be given several times
+    #[arg(long, value_name = "KIND", value_parser = str::parse::<FailureKind>)]
+    kind: Vec<FailureKind>,
+    /// Only messages that contain this text, such as a brand's id
+    #[arg(long, value_name = "TEXT")]
+    containing: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<usize>,
+    /// The URL of the dead-letter queue: the stack's output `BrandEventsDeadLetterQueueUrl`
+    #[arg(long, env = "BRAND_EVENTS_DLQ_URL")]
+    dead_letter_queue_url: String,
+}
+
+impl ParkedArguments {
+    fn filter(&self) -> Filter {
+        Filter {
+            kinds: self.kind.clone(),
+            containing: self.containing.clone(),
+            limit: self.limit,
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    circuit::Circuit, create_admin::CreateAdmin, redrive::Redrive, set_password::SetPassword,
-    show::Show, sync::Sync,
+    circuit::Circuit, create_admin::CreateAdmin, parked::Parked, redrive::Redrive,
+    set_password::SetPassword, show::Show, sync::Sync,
 };
 
 /// The operator's commands.
@@ -26,6 +26,7 @@ struct Cli {
 enum Command {
     CreateAdmin(CreateAdmin),
     SetPassword(SetPassword),
+    Parked(Parked),
     Redrive(Redrive),
     Sync(Sync),
     Show(Show),
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::CreateAdmin(command) => command.run().await,
         Command::SetPassword(command) => command.run().await,
+        Command::Parked(command) => command.run().await,
         Command::Redrive(command) => command.run().await,
         Command::Sync(command) => command.run().await,
         Command::Show(command) => command.run().await,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws::TraceAttributes;
-use aws_sdk_sqs::types::{Message, MessageAttributeValue};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use telemetry::Trace;
 
 use crate::FailureKind;
@@ -56,10 +56,45 @@ impl DeadLetter<'_> {
 
 /// Why a received message was parked. One that does not say was moved by the queue itself.
 pub(crate) fn kind_of(message: &Message) -> FailureKind {
-    let attributes = message.message_attributes.as_ref();
-    let kind = attributes.and_then(|attributes| attributes.get(FAILURE_KIND));
-    kind.and_then(|kind| kind.string_value()?.parse().ok())
-        .unwrap_or(FailureKind::Undelivered)
+    let kind = attribute(message, FAILURE_KIND).and_then(|kind| kind.parse().ok());
+    kind.unwrap_or(FailureKind::Undelivered)
+}
+
+/// A message that is parked, for a person to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedMessage {
+    /// What kind of failure parked it.
+    pub kind: FailureKind,
+    /// Why it was parked; none where the queue itself moved it.
+    pub reason: Option<String>,
+    /// When it was parked, or first sent where the queue itself moved it: milliseconds since the Unix epoch.
+    pub sent_at: Option<u64>,
+    /// Its body, as it came.
+    pub body: String,
+}
+
+impl ParkedMessage {
+    pub(crate) fn of(message: &Message) -> Self {
+        let attributes = message.attributes.as_ref();
+        let sent_at = attributes
+            .and_then(|known| known.get(&MessageSystemAttributeName::SentTimestamp))
+            .and_then(|millis| millis.parse().ok());
+        Self {
+            kind: kind_of(message),
+            reason: attribute(message, FAILURE_REASON).map(str::to_owned),
+            sent_at,
+            body: message.body().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+/// The id that the message had in the queue that it comes from: the queue itself keeps it when it moves a message.
+pub(crate) fn source_id(message: &Message) -> Option<&str> {
+    attribute(message, SOURCE_MESSAGE_ID).or(message.message_id())
+}
+
+fn attribute<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    message.message_attributes()?.get(name)?.string_value()
 }
 
 /// What a parked message bore before it was parked.
@@ -99,7 +134,10 @@ mod tests {
     use aws_sdk_sqs::types::Message;
     use telemetry::Trace;
 
-    use super::{DeadLetter, MAX_REASON, attribute_text, kind_of, original_attributes};
+    use super::{
+        DeadLetter, MAX_REASON, ParkedMessage, attribute_text, kind_of, original_attributes,
+        source_id,
+    };
     use crate::FailureKind;
 
     #[test]
@@ -147,10 +185,11 @@ mod tests {
             .set_message_attributes(attributes)
             .build();
         assert_eq!(kind_of(&parked), kind);
+        assert_eq!(source_id(&parked), Some("1"));
+        assert_eq!(ParkedMessage::of(&parked).reason.as_deref(), Some("-"));
         assert_eq!(original_attributes(&parked), None);
-        assert_eq!(
-            kind_of(&Message::builder().build()),
-            FailureKind::Undelivered
-        );
+        let undelivered = Message::builder().message_id("2").build();
+        assert_eq!(kind_of(&undelivered), FailureKind::Undelivered);
+        assert_eq!(source_id(&undelivered), Some("2"));
     }
 }

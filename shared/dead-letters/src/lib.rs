@@ -7,6 +7,6 @@ mod queue;
 mod redrive;
 
 pub use kind::{FailureKind, UnknownFailureKind};
-pub use letter::DeadLetter;
+pub use letter::{DeadLetter, ParkedMessage};
 pub use queue::{DeadLetterError, DeadLetterQueue};
 pub use redrive::{Filter, Redrive, Report};

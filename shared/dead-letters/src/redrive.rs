@@ -3,29 +3,15 @@
 //! SQS has `StartMessageMoveTask` for it, which takes no filter and tells no counts by kind; so it is done here, and in
 //! the same way on AWS and on an emulator.
 
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::{BTreeMap, HashSet};
 
-use aws_sdk_sqs::{
-    Client,
-    types::{Message, MessageSystemAttributeName},
-};
+use aws_sdk_sqs::{Client, types::Message};
 use futures::future::join_all;
 
 use crate::{
-    DeadLetterError, FailureKind,
-    letter::{kind_of, original_attributes},
+    DeadLetterError, DeadLetterQueue, FailureKind,
+    letter::{kind_of, original_attributes, source_id},
 };
-
-/// For how long, in seconds, messages are kept from others that are looked at. Those that stay are given back at the end;
-/// this is for the case that there is none.
-const HOLD: i32 = 300;
-/// How long, in seconds, it is waited for a message before the queue counts as empty.
-const WAIT: i32 = 2;
-/// The most messages of one request.
-const BATCH: i32 = 10;
 
 /// Which messages are meant. The default is: all.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +25,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, message: &Message) -> bool {
+    pub(crate) fn takes(&self, message: &Message) -> bool {
         let kind = kind_of(message);
         let text = self.containing.as_deref().unwrap_or_default();
         (self.kinds.is_empty() || self.kinds.contains(&kind))
@@ -52,7 +38,9 @@ impl Filter {
 pub struct Report {
     /// How many were moved, by what they were parked for.
     pub moved: BTreeMap<FailureKind, usize>,
-    /// How many were looked at and left.
+    /// How many of them came back while this ran: the cause is still there.
+    pub parked_again: usize,
+    /// How many others were looked at and left.
     pub left: usize,
     /// Why messages that were meant could not be moved, one each. They are still parked; one that was sent and could not
     /// be deleted is in both queues, and it is harmless if it comes twice.
@@ -67,11 +55,18 @@ impl Report {
     }
 }
 
+/// What became of one message that was to be moved.
+struct Attempt {
+    /// The id that it has in the queue now, if it was sent.
+    sent_as: Option<String>,
+    problem: Option<String>,
+}
+
 /// Moves parked messages back to the queue that they come from.
 #[derive(Clone, Debug)]
 pub struct Redrive {
     client: Client,
-    dead_letter_queue_url: String,
+    dead_letters: DeadLetterQueue,
     queue_url: String,
 }
 
@@ -83,14 +78,14 @@ impl Redrive {
         queue_url: impl Into<String>,
     ) -> Self {
         Self {
+            dead_letters: DeadLetterQueue::new(client.clone(), dead_letter_queue_url),
             client,
-            dead_letter_queue_url: dead_letter_queue_url.into(),
             queue_url: queue_url.into(),
         }
     }
 
-    /// Moves the messages that are meant, and tells `progress` after every ten. Messages that are parked meanwhile, which
-    /// may be the same ones once more, are left.
+    /// Moves the messages that are meant, and tells `progress` after every ten. Those that are parked again meanwhile are
+    /// left.
     pub async fn run(
         &self,
         filter: &Filter,
@@ -100,8 +95,8 @@ impl Redrive {
         let mut held = Vec::new();
         let ended = self.move_all(filter, &mut report, &mut held, &mut progress);
         let ended = ended.await;
-        report.left = held.len();
-        self.give_back(&held).await;
+        report.left = held.len() - report.parked_again;
+        self.dead_letters.give_back(&held).await;
         ended.map(|()| report)
     }
 
@@ -112,43 +107,36 @@ impl Redrive {
         held: &mut Vec<String>,
         progress: &mut impl FnMut(&Report),
     ) -> Result<(), DeadLetterError> {
-        let begun = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis();
-        let is_older = |message: &Message| {
-            let attributes = message.attributes.as_ref();
-            let sent = attributes
-                .and_then(|known| known.get(&MessageSystemAttributeName::SentTimestamp))
-                .and_then(|millis| millis.parse().ok());
-            sent.is_none_or(|millis: u128| millis <= begun)
-        };
+        let mut sent = HashSet::new();
         let most = filter.limit.unwrap_or(usize::MAX);
         loop {
-            let received = self.receive().await?;
+            let received = self.dead_letters.receive().await?;
             if received.is_empty() {
                 return Ok(());
             }
+            let (again, received): (Vec<_>, Vec<_>) = received
+                .into_iter()
+                .partition(|message| source_id(message).is_some_and(|id| sent.contains(id)));
+            report.parked_again += again.len();
             let (mut meant, mut rest): (Vec<_>, Vec<_>) = received
                 .into_iter()
-                .partition(|message| is_older(message) && filter.takes(message));
+                .partition(|message| filter.takes(message));
             let room = most.saturating_sub(report.total());
             rest.extend(meant.split_off(room.min(meant.len())));
-            let moved = join_all(meant.iter().map(|message| self.move_one(message))).await;
-            for (message, moved) in meant.into_iter().zip(moved) {
-                match moved {
-                    Ok(()) => *report.moved.entry(kind_of(&message)).or_default() += 1,
-                    Err(reason) => {
+            let attempts = join_all(meant.iter().map(|message| self.move_one(message))).await;
+            for (message, attempt) in meant.into_iter().zip(attempts) {
+                sent.extend(attempt.sent_as);
+                match attempt.problem {
+                    None => *report.moved.entry(kind_of(&message)).or_default() += 1,
+                    Some(reason) => {
                         report.failed.push(reason);
                         rest.push(message);
                     }
                 }
             }
             // Held until the end, so that they are not received a second time.
-            held.extend(
-                rest.into_iter()
-                    .filter_map(|message| message.receipt_handle),
-            );
+            let stay = again.into_iter().chain(rest);
+            held.extend(stay.filter_map(|message| message.receipt_handle));
             progress(report);
             if report.total() >= most {
                 return Ok(());
@@ -156,59 +144,37 @@ impl Redrive {
         }
     }
 
-    async fn receive(&self) -> Result<Vec<Message>, DeadLetterError> {
-        let request = self
-            .client
-            .receive_message()
-            .queue_url(&self.dead_letter_queue_url)
-            .max_number_of_messages(BATCH)
-            .visibility_timeout(HOLD)
-            .wait_time_seconds(WAIT)
-            .message_attribute_names("All")
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
-        let received = request.send().await.map_err(DeadLetterError::of)?;
-        Ok(received.messages.unwrap_or_default())
-    }
-
     /// Sent first and deleted then: if this process dies in between, the message comes twice, not never.
-    async fn move_one(&self, message: &Message) -> Result<(), String> {
+    async fn move_one(&self, message: &Message) -> Attempt {
         let id = message.message_id().unwrap_or("a message without an id");
-        let sent = self
+        let request = self
             .client
             .send_message()
             .queue_url(&self.queue_url)
             .message_body(message.body().unwrap_or(" "))
-            .set_message_attributes(original_attributes(message))
-            .send()
-            .await;
-        sent.map_err(|error| format!("{id} could not be sent: {}", telemetry::chain(&error)))?;
-        let deleted = self
+            .set_message_attributes(original_attributes(message));
+        let sent = match request.send().await {
+            Ok(sent) => sent,
+            Err(error) => {
+                let error = telemetry::chain(&error);
+                return Attempt {
+                    sent_as: None,
+                    problem: Some(format!("{id} could not be sent: {error}")),
+                };
+            }
+        };
+        let request = self
             .client
             .delete_message()
-            .queue_url(&self.dead_letter_queue_url)
-            .receipt_handle(message.receipt_handle().unwrap_or_default())
-            .send()
-            .await;
-        deleted.map(|_| ()).map_err(|error| {
-            format!(
-                "{id} was sent, and could not be deleted: {}",
-                telemetry::chain(&error)
-            )
-        })
-    }
-
-    /// Those that cannot be given back are when the hold ends.
-    async fn give_back(&self, receipts: &[String]) {
-        for some in receipts.chunks(10) {
-            join_all(some.iter().map(|receipt| {
-                self.client
-                    .change_message_visibility()
-                    .queue_url(&self.dead_letter_queue_url)
-                    .receipt_handle(receipt)
-                    .visibility_timeout(0)
-                    .send()
-            }))
-            .await;
+            .queue_url(&self.dead_letters.url)
+            .receipt_handle(message.receipt_handle().unwrap_or_default());
+        let deleted = request.send().await;
+        Attempt {
+            sent_as: sent.message_id,
+            problem: deleted.err().map(|error| {
+                let error = telemetry::chain(&error);
+                format!("{id} was sent, and could not be deleted: {error}")
+            }),
         }
     }
 }

@@ -211,7 +211,8 @@ impl<A: Send + Sync + 'static> Calls<'_, A> {
         let error = error.filter(|_| run.state != RunState::Done);
         let (suspended, paused) = (run.resume_at.is_some(), run.paused_at.is_some());
         let (id, state) = (&run.id, run.state);
-        info!(%state, suspended, paused, steps = run.steps.len(), error, "run {id}: {state}");
+        let progress = progress(run);
+        info!(%state, suspended, paused, steps = run.steps.len(), error, "run {id}: {progress}");
         self.execution.runtime.observer.observe(&RunEvent::Ended {
             workflow: &run.workflow,
             state,
@@ -219,6 +220,15 @@ impl<A: Send + Sync + 'static> Calls<'_, A> {
             paused,
         });
         outcome(run).map(Conclusion::Outcome)
+    }
+}
+
+/// How far the run is, in a log line.
+fn progress(run: &Run) -> String {
+    match run.resume_at {
+        Some(until) => format!("suspended until {until}"),
+        None if run.paused_at.is_some() => "paused".to_owned(),
+        None => run.state.to_string(),
     }
 }
 
@@ -256,4 +266,25 @@ pub(crate) fn outcome<T: DeserializeOwned>(run: &Run) -> Result<Outcome<T>, Engi
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::progress;
+    use crate::{Run, RunState, Timestamp};
+
+    #[test]
+    fn a_run_that_waits_is_not_logged_as_its_state() {
+        let mut run = Run {
+            state: RunState::Invoking,
+            resume_at: Some(Timestamp::from_millis(1_700_000_000_123)),
+            ..Run::default()
+        };
+        assert_eq!(progress(&run), "suspended until 2023-11-14T22:13:20.123Z");
+        run.paused_at = run.resume_at.take();
+        assert_eq!(progress(&run), "paused");
+        run.paused_at = None;
+        run.state = RunState::Done;
+        assert_eq!(progress(&run), "done");
+    }
 }

@@ -69,14 +69,14 @@ fn in_words(circuit: &circuit::Circuit) -> String {
     let Some(opening) = &circuit.open else {
         return "closed".to_owned();
     };
-    let since = moment(opening.opened_at);
+    let since = opening.opened_at;
     let cause = &opening.cause;
     match &opening.by {
         OpenedBy::Operator => {
             format!("open since {since}, by an operator, until one closes it: {cause}")
         }
         OpenedBy::System(probing) => {
-            let (failed, next) = (probing.failed_probes, moment(probing.probe_at));
+            let (failed, next) = (probing.failed_probes, probing.probe_at);
             format!("open since {since}: {cause}\n{failed} probes failed; the next one at {next}")
         }
     }
@@ -86,8 +86,4 @@ fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let millis = since.unwrap_or_default().as_millis();
     Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
-}
-
-fn moment(at: Timestamp) -> brand::Timestamp {
-    brand::Timestamp::from_millis(at.as_millis())
 }

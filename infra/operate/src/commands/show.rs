@@ -68,7 +68,7 @@ fn state_of(state: &SubscriberState, version: u32) -> String {
     }
     let run = run_of(state);
     match run.as_ref().and_then(|run| run.resume_at) {
-        Some(at) => format!("waiting; goes on at {}", moment(at)),
+        Some(at) => format!("waiting; goes on at {at}"),
         None if run.is_some() => "syncing".to_owned(),
         None => "not begun".to_owned(),
     }
@@ -89,14 +89,10 @@ fn details(state: &SubscriberState) -> impl Iterator<Item = String> {
     let errors = run.map(|run| run.errors).unwrap_or_default();
     let errors = errors
         .into_iter()
-        .map(|error| format!("{}  {error}", moment(error.at)));
+        .map(|error| format!("{}  {error}", error.at));
     std::iter::once(reached).chain(errors)
 }
 
 fn run_of(state: &SubscriberState) -> Option<Run> {
     serde_json::from_str(&state.run.as_ref()?.record).ok()
-}
-
-fn moment(at: workflow::Timestamp) -> Timestamp {
-    Timestamp::from_millis(at.as_millis())
 }
