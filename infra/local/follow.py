@@ -10,7 +10,9 @@ import deploy
 import session
 import template
 import watch
-from logs import FileLog, FunctionLog, Log, in_full
+from botocore.exceptions import BotoCoreError, ClientError
+
+from logs import FileLog, FunctionLog, Log, in_full, in_order
 from project import LOGS, Problem
 
 _LOGS = LOGS / "run"
@@ -19,14 +21,19 @@ _CMS = "cms"
 
 def follow(function: str | None) -> None:
     """Prints what was logged so far and then what is new, until Ctrl-C or until what logs has ended."""
-    logs = of_session(session.current())
+    running = session.current()
+    try:
+        logs = of_session(running)
+    except (BotoCoreError, ClientError) as error:
+        raise Problem(f"the emulator does not answer: make stop, then `make run` once more ({error})") from error
     if function and function not in logs:
         raise Problem(f"{function}: no such log: choose one of {', '.join(logs)}")
     chosen = [logs[function]] if function else list(logs.values())
+    if running.watch_port is None:
+        print("The lines of an invocation appear when it has ended.", file=sys.stderr)
     try:
         while True:
-            lines = [line for log in chosen for line in log.read()]
-            for line in sorted(lines, key=lambda line: line.time):
+            for line in in_order(chosen):
                 print(in_full(line), flush=True)
             if not session.is_current():
                 print("ended")

@@ -6,16 +6,21 @@ all others come from files.
 
 import json
 import re
+import time
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 # Not for people: Lambda's own lines about each invocation, metrics, which CloudWatch takes from the log, and that the
-# cargos of several functions wait for each other.
-_NOT_SHOWN = re.compile(r'(START|END|REPORT|INIT_START) |\{"_aws":| *Blocking')
+# cargos of several functions wait for each other and have finished.
+_NOT_SHOWN = re.compile(r'(START|END|REPORT|INIT_START) |\{"_aws":| *(Blocking|Finished|waiting for file lock)')
+# Cargo starts a function that it has built (watch.py). Until then the old process answers.
+_STARTED = re.compile(r" *Running `sh \S*watched\.sh \S*/(\S+)`")
 # What a span says of its lines, outermost first. The runtime's own fields, a request's ids, are for machines.
 _SPAN_FIELDS = ("run", "message", "step", "attempt")
 
@@ -44,6 +49,11 @@ class Line:
         """When it was logged, as the line says or else as is known; empty where neither is."""
         return str((self.entry or {}).get("timestamp", self.logged))
 
+    @property
+    def moment(self) -> str:
+        """The time as a key that sorts, whatever its digits and its form of UTC."""
+        return self.time.rstrip("Z").partition("+")[0]
+
 
 class Log(Protocol):
     """Something that logs."""
@@ -71,30 +81,37 @@ class FunctionLog:
         """The lines since the last reading."""
         try:
             events = self._logs.filter_log_events(logGroupName=self._group, startTime=self._since)["events"]
-        except BotoCoreError:
+        except (BotoCoreError, ClientError):
             return []  # no answer; whether the emulator lives is for others to check
         new = [event for event in events if event["logStreamName"] not in self._read]
         self._read.update(event["logStreamName"] for event in new)
         # The emulator takes the time before it writes: a second back, what was being written is found the next time.
         self._since = max([self._since, *(event["timestamp"] - 1000 for event in new)])
-        lines = (Line(self._function, event["message"], _timestamp(event["timestamp"])) for event in new)
-        return [line for line in lines if not _NOT_SHOWN.match(line.text)]
+        streams: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for event in new:
+            streams[event["logStreamName"]].append(event)
+        return [
+            line
+            for events in streams.values()
+            for line in _lines(
+                self._function, (event["message"] for event in events), _timestamp(events[0]["timestamp"] / 1000)
+            )
+        ]
 
 
 class FileLog:
-    """What a process writes to a file, read on from where the last reading ended; only whole lines.
-
-    A line without a time, such as a panic's, gets the time of the line before it.
-    """
+    """What a process writes to a file, read on from where the last reading ended; only whole lines."""
 
     def __init__(self, file: Path, source: str) -> None:
         self._file = file
         self._source = source
         self._place = 0
-        self._time = ""
+        self._is_followed = False
 
     def read(self) -> list[Line]:
-        """The lines since the last reading; none while there is no file."""
+        """The lines since the last reading; none while there is no file. What was there before has no time of its own."""
+        now = _timestamp(time.time()) if self._is_followed else ""
+        self._is_followed = True
         try:
             with self._file.open("rb") as file:
                 file.seek(self._place)
@@ -102,13 +119,23 @@ class FileLog:
         except FileNotFoundError:
             return []
         self._place += len(whole) + len(newline)
-        lines = (self._line(text) for text in whole.decode(errors="replace").split("\n") if newline)
-        return [line for line in lines if not _NOT_SHOWN.match(line.text)]
+        return _lines(self._source, whole.decode(errors="replace").split("\n") if newline else (), now)
 
-    def _line(self, text: str) -> Line:
-        line = Line(self._source, text, self._time)
-        self._time = line.time
-        return line
+
+def _lines(source: str, texts: Iterable[str], logged: str) -> list[Line]:
+    """What is shown of these. A line that bears no time has that of the line before it, and the first one `logged`."""
+    lines = []
+    for text in texts:
+        line = Line(source, text, logged)
+        logged = line.time
+        if not _NOT_SHOWN.match(text):
+            lines.append(line)
+    return lines
+
+
+def in_order(logs: Iterable[Log]) -> list[Line]:
+    """The new lines of all logs, in the order of their times."""
+    return sorted((line for log in logs for line in log.read()), key=lambda line: line.moment)
 
 
 def as_medusa(line: Line) -> str:
@@ -118,6 +145,8 @@ def as_medusa(line: Line) -> str:
     """
     if line.source == "cms":
         return re.sub(r"^(info|warn|error): ", "cms:     ", line.text)
+    if started := _started(line):
+        return f"ready:   {started}"
     entry = line.entry
     if not entry:
         return line.text
@@ -129,20 +158,26 @@ def as_medusa(line: Line) -> str:
 
 def in_full(line: Line) -> str:
     """The line with its time, level and source, with what its spans say and all its fields."""
-    entry, time = line.entry, line.time[11:23]
+    entry, clock = line.entry, line.time[11:23]
     if not entry:
-        return f"{time:<12} {'':5} {line.source:<16} {line.text}"
+        return f"{clock:<12} {'':5} {line.source:<16} {_started(line) or line.text}"
     fields = dict(entry["fields"])
     message = fields.pop("message", "")
     spans: dict[str, Any] = {}
     for span in [*entry.get("spans", []), entry.get("span", {})]:  # the innermost last: what it says counts
         spans |= span
     about = "".join(f"{name}={spans[name]} " for name in _SPAN_FIELDS if name in spans)
-    return f"{time:<12} {entry['level'].lower():<5} {line.source:<16} {about}{message}{_fields(fields)}"
+    return f"{clock:<12} {entry['level'].lower():<5} {line.source:<16} {about}{message}{_fields(fields)}"
 
 
-def _timestamp(millis: int) -> str:
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds")
+def _started(line: Line) -> str | None:
+    """What is said of a function that was started from its new build."""
+    started = _STARTED.fullmatch(line.text) if line.source == "cargo" else None
+    return f"{started[1]} runs its newest build" if started else None
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def _fields(fields: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ import places
 import processes
 import stack
 from build import build
-from logs import Line, as_medusa
+from logs import Line, as_medusa, in_order
 from one_at_a_time import only_run
 from progress import phase, timings
 from project import Problem
@@ -58,7 +58,7 @@ class _Follower:
 
     def show_functions(self) -> list[Line]:
         """Shows what is new of the functions, and answers it."""
-        lines = [line for log in self._logs.values() for line in log.read()]
+        lines = in_order(self._logs.values())
         self.show(lines)
         return lines
 
@@ -147,7 +147,7 @@ Ready. {timings()}
 {_when_watched(running) if chosen.watch_port else ""}\
 {_where_brands_arrive(running)}
   look around       python3 infra/local aws dynamodb scan --table-name {brands}
-  all logs          make logs
+  all logs          make logs{"" if chosen.watch_port else "; an invocation's lines appear when it has ended"}
   stop              Ctrl-C, or make stop
 """
 
@@ -164,6 +164,6 @@ def _where_brands_arrive(running: stack.Stack) -> str:
 def _when_watched(running: stack.Stack) -> str:
     gateway = running.emulators_api_url
     return """\
-  change it         save a file, such as functions/create-brand/src/lib.rs, and repeat the request
+  change it         save a file, such as functions/create-brand/src/lib.rs: until `ready:` the old code answers
   one function      make invoke FUNCTION=create-brand EVENT=events/api-gateway-create-brand.json
 """ + (f"  by API Gateway    {gateway}/admin/brands\n" if gateway else "")

@@ -5,12 +5,14 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra" / "local"))
 
 import cms  # noqa: E402
 import template  # noqa: E402
-from logs import FileLog, Line, as_medusa, in_full  # noqa: E402
+from logs import FileLog, FunctionLog, Line, as_medusa, in_full, in_order  # noqa: E402
 from project import Problem  # noqa: E402
 from run import is_synced  # noqa: E402
 
@@ -69,6 +71,50 @@ class Lines(unittest.TestCase):
             file = Path(folder) / "log"
             file.write_text(f"{json.dumps(INFO)}\nthread panicked\n")
             self.assertEqual([line.time for line in FileLog(file, "f").read()], [INFO["timestamp"]] * 2)
+
+
+    def test_all_logs_have_one_order_by_the_lines_own_times(self) -> None:
+        def said(text: str, second: str) -> str:
+            about = {"timestamp": f"2026-11-24T15:08:{second}Z", "level": "INFO", "fields": {"message": text}}
+            return json.dumps(about)
+
+        def event(stream: str, message: str) -> dict[str, Any]:
+            return {"logStreamName": stream, "message": message, "timestamp": 1795532915000}  # 15:08:35
+
+        events = [
+            event("1", "START RequestId"),
+            event("1", said("third", "22.731562")),
+            event("1", "thread panicked"),
+            event("2", said("second", "22.731")),
+            event("3", "without a time"),
+        ]
+        emulator = SimpleNamespace(filter_log_events=lambda **_: {"events": events})
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "log"
+            file.write_text(said("fifth", "23.0") + "\n" + said("first", "21.9999999") + "\nbehind the first\n")
+            logs = [FileLog(file, "f"), FunctionLog(emulator, "g", "group")]
+            self.assertEqual(
+                [in_full(line)[32:].strip() for line in in_order(logs)],
+                ["first", "behind the first", "second", "third", "thread panicked", "fifth", "without a time"],
+            )
+            self.assertEqual(in_order(logs), [], "read twice")
+
+    def test_what_has_no_time_is_shown_with_that_of_its_reading(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "log"
+            file.write_text("before\n")
+            log = FileLog(file, "cms")
+            self.assertEqual([line.time for line in log.read()], [""])
+            with file.open("a") as more:
+                more.write("new\n")
+            self.assertRegex(in_full(log.read()[0]), r"^\d\d:\d\d:\d\d\.\d{3} +cms +new$")
+
+    def test_a_function_that_runs_its_new_build_is_said_to_be_ready(self) -> None:
+        line = Line("cargo", "     Running `sh infra/local/watched.sh target/x/debug/create-brand`")
+        self.assertEqual(as_medusa(line), "ready:   create-brand runs its newest build")
+        self.assertTrue(in_full(line).endswith(" create-brand runs its newest build"))
+        compiling = Line("cargo", "   Compiling create-brand v0.1.0")
+        self.assertEqual(as_medusa(compiling), compiling.text)
 
 
 class ChosenCms(unittest.TestCase):
