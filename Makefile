@@ -49,6 +49,13 @@ export DURATION := $(value SECONDS)
 # Where to deploy to: aws, or local, which is what `make run` started; and the stack, where it is not the one of samconfig.toml.
 DEPLOY = $(PYTHON) infra/deploy --to="$${TO:-aws}" --stack="$$STACK"
 
+# Ends a recipe with one line where a value is missing.
+NEED = @[ "$$$(1)" ] || { echo "make $@: $(1)=$(2) is missing" >&2; exit 2; }
+
+# Ends a recipe with one line where one of these is not a number; else that would show only after the build.
+NUMBERS = @$(foreach name,$(1),case "$$$(name)" in (*[!0-9]*) \
+	echo "make $@: $(name:DURATION=SECONDS) is not a whole number" >&2; exit 2;; esac;)
+
 # Appends the words of a variable to a command.
 WORDS_OF := $(PYTHON) infra/local/words.py
 
@@ -75,15 +82,19 @@ logs: ## FUNCTION=… follow what `make run` or `make watch` logs, in another te
 	@$(LOCAL) logs $${FUNCTION:+"$$FUNCTION"}
 
 invoke: ## FUNCTION=… EVENT=events/… invoke one function of `make watch`
+	$(call NEED,FUNCTION,create-brand)
+	$(call NEED,EVENT,events/api-gateway-create-brand.json)
 	@$(LOCAL) invoke "$$FUNCTION" "$$EVENT"
 
 admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for the password
+	$(call NEED,EMAIL,admin@example.com)
 	@$(LOCAL) operate -- create-admin --email="$$EMAIL"
 
 sync: ## ARGS='--id …', '--failed', '--paused' or '--all', and '--dry-run': syncs brands of what `make run` started once more
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- sync
 
 show: ## ID=… shows a brand of what `make run` started: its row, its run, when it is due next and why
+	$(call NEED,ID,the brand's id)
 	@$(LOCAL) operate -- show --id="$$ID"
 
 circuit: ## ARGS='show', 'open --reason …' or 'close --reason …': shows or sets whether what `make run` started calls the CMS
@@ -106,6 +117,7 @@ test-cms: ## run the contract of the CMS port and a brand's journey on Payload a
 	@$(call WITH_CMS,strapi)
 
 simulate: ## SEEDS=… runs the handlers in so many simulated worlds, from the seed SEED=… on; a broken promise prints its story
+	$(call NUMBERS,SEEDS SEED)
 	@SIMULATION_SEEDS="$${SEEDS:-100000}" SIMULATION_SEED="$$SEED" cargo run --quiet --package simulation >/dev/null
 
 test-watch: ## run the journey tests against functions under `cargo lambda watch`
@@ -124,13 +136,16 @@ test-infra: ## deploy, update, roll back and delete on the emulator; check the t
 	@$(EXEC) -- $(INFRA_TEST)
 
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
+	$(call NUMBERS,BRANDS DURATION SEED)
 	@$(CHAOS) --brands "$${BRANDS:-500}" --seconds "$${DURATION:-90}" $${SEED:+--seed "$$SEED"}
 
 load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
+	$(call NUMBERS,DURATION)
 	@$(EXEC) --with-tests -- target/lambda/load/bootstrap --seconds "$${DURATION:-20}"
 
 # Standard output has the functions' metrics, which nobody wants here.
 growth: ## ROWS=… measure what operations cost with 1,000 brands, 10,000 … up to so many (100,000)
+	$(call NUMBERS,ROWS)
 	@$(EXEC) --with-tests -- target/lambda/growth/bootstrap --rows "$${ROWS:-100000}" >/dev/null
 
 deploy: ## PARAMETERS='Name=value …' builds for AWS and deploys there, or updates what is deployed; TO=local: to the emulator
@@ -148,6 +163,7 @@ delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tabl
 	@$(DEPLOY) delete --confirm="$$CONFIRM"
 
 first-run: ## CONFIRM=account:region deploys a throw-away stack to AWS, tries it out, reports and deletes it; KEEP=1 keeps it; OUTAGE_MINUTES=…; TO=local
+	$(call NUMBERS,OUTAGE_MINUTES)
 	@$(WORDS_OF) PARAMETERS $(DEPLOY) first-run --confirm="$$CONFIRM" --outage-minutes="$$OUTAGE_MINUTES" $${KEEP:+--keep}
 
 bench: ## measure the functions beside the floors that they stand on; tests/bench/README.md says what was measured
@@ -157,6 +173,7 @@ bench: ## measure the functions beside the floors that they stand on; tests/benc
 	cargo bench --package bench --bench request -- --quick
 
 soak: ## COUNT=… invoke each function so often (20,000), and print its memory at the start and at the end
+	$(call NUMBERS,COUNT)
 	cargo build --release --package bench $(FUNCTIONS:%=--package %)
 	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
 

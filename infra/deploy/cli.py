@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 import environment
+import project
 import tools
 from project import Problem
 
@@ -28,6 +29,11 @@ def main() -> int:
     try:
         _command(_arguments())
     except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except OSError as error:
+        if not (problem := project.cannot_write(error)):
+            raise
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -54,6 +54,7 @@ class Releases:
         self.templates = f"{target.stack}/templates"  # a prefix
         self._prefix = f"{target.stack}/releases/"
         self._region = target.region
+        self._options = target.options
         self._s3 = target.client("s3")
         self._account = target.account
         self._s3.meta.events.register("provide-client-params.s3", self._with_owner)
@@ -68,7 +69,7 @@ class Releases:
         """The bucket's name; a problem if there is none."""
         if found := self.find_bucket():
             return found
-        raise Problem("nothing was deployed yet: make deploy")
+        raise Problem(f"nothing was deployed yet: make deploy{self._options}")
 
     def find_bucket(self) -> str | None:
         """The bucket's name, if there is one."""
@@ -156,7 +157,8 @@ class Releases:
         if found := self.find(id):
             return found
         known = "\n".join(f"  {release.id}  {release.made_at}  {release.commit}" for release in self.all())
-        raise Problem(f"there is no release {id!r}\n{known}" if id else f"which one? make rollback RELEASE=…\n{known}")
+        which = f"which one? make rollback RELEASE=…{self._options}"
+        raise Problem(f"there is no release {id!r}\n{known}" if id else f"{which}\n{known}")
 
     def all(self) -> list[Release]:
         """All releases, the newest first."""

@@ -79,6 +79,16 @@ class Target:
         name = stack or defaults["stack_name"]
         return cls(section, name, account, aws.region_name, client, defaults.get("parameter_overrides", []))
 
+    @property
+    def options(self) -> str:
+        """What a `make …` that is about it has behind its name, each with a space before it."""
+        given = {
+            "TO": "local" if self.is_local else "",
+            "LOCAL_PORT": os.environ.get("LOCAL_PORT", "") if self.is_local else "",
+            "STACK": "" if self.stack == configured(self.section)["stack_name"] else self.stack,
+        }
+        return "".join(f" {name}={value}" for name, value in given.items() if value)
+
     def __str__(self) -> str:
         endpoint = f", {os.environ['AWS_ENDPOINT_URL']}" if "AWS_ENDPOINT_URL" in os.environ else ""
         return f"{self.stack} (account {self.account}, region {self.region}{endpoint})"
@@ -120,7 +130,8 @@ class Target:
         if found and found.status.endswith("_IN_PROGRESS"):
             raise Problem(f"{self} is {found.status}: wait until that has ended")
         if found and found.status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"):
-            raise Problem(f"{self} is {found.status}, nothing can be deployed to it: make delete, then once more")
+            delete = f"make delete{self.options}, then once more"
+            raise Problem(f"{self} is {found.status}, nothing can be deployed to it: {delete}")
         if found and found.status == "UPDATE_ROLLBACK_FAILED":
             raise Problem(
                 f"{self} is {found.status}: mend what its events name, then\n"

@@ -11,7 +11,6 @@ import binaries
 import build
 import sam
 import settings
-import stacks
 from progress import phase, timings
 from project import ROOT, TARGET, TEMPLATE, Problem, shown
 from releases import Release, Releases
@@ -46,7 +45,7 @@ def roll_back(target: Target, id: str, overrides: Sequence[str]) -> None:
     former = releases.get(id)
     stack = target.ready()
     if not stack:
-        raise Problem(f"{target} is not there: make deploy")
+        raise Problem(f"{target} is not there: make deploy{target.options}")
     wanted = settings.settled(
         former.template, None, [f"{name}={value}" for name, value in former.settings.items()], overrides
     )
@@ -78,17 +77,12 @@ def _deploy(
 
 def next_steps(target: Target, outputs: Mapping[str, str]) -> str:
     """Where the stack is, and what to type next."""
-    port = os.environ.get("LOCAL_PORT", "") if target.is_local else ""
-    given = {
-        "TO": "local" if target.is_local else "",
-        "LOCAL_PORT": port,
-        "STACK": "" if target.stack == stacks.configured(target.section)["stack_name"] else target.stack,
-    }
-    options = "".join(f" {name}={value}" for name, value in given.items() if value)
+    options = target.options
     create = "create-admin --email admin@example.com"
     if target.is_local:
         api = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
-        admin = f"{f'LOCAL_PORT={port} ' if port else ''}python3 infra/local operate --stack {target.stack} -- {create}"
+        port = f"LOCAL_PORT={os.environ['LOCAL_PORT']} " if "LOCAL_PORT" in os.environ else ""
+        admin = f"{port}python3 infra/local operate --stack {target.stack} -- {create}"
     else:
         api = outputs["ApiUrl"]
         admin = f"cargo run --package operate -- {create} --table {outputs['AdminUsersTableName']}"
@@ -99,8 +93,8 @@ def next_steps(target: Target, outputs: Mapping[str, str]) -> str:
   try it            curl {api}/health
   update it         make deploy{options}
   releases          make releases{options}
-  roll back         make rollback{options} RELEASE=…
-  delete            make delete{options} CONFIRM={target.stack}
+  roll back         make rollback RELEASE=…{options}
+  delete            make delete CONFIRM={target.stack}{options}
 """
 
 
@@ -108,7 +102,10 @@ def show_releases(target: Target) -> None:
     """Prints the releases, and which one is deployed."""
     stack = target.find()
     deployed = stack.parameters.get(settings.RELEASE) if stack else None
-    for release in Releases(target).all():
+    releases = Releases(target).all()
+    if not releases:
+        raise Problem(f"{target} has no releases: make deploy{target.options}")
+    for release in releases:
         mark = "  <- deployed" if release.id == deployed else ""
         print(f"{release.id}  {release.made_at}  {release.commit}{mark}")
 
@@ -118,12 +115,12 @@ def delete(target: Target, confirmed: str) -> None:
     if not target.find():
         raise Problem(f"{target} is not there")
     if confirmed != target.stack:
-        raise Problem(f"this deletes {target}: make delete CONFIRM={target.stack}")
+        raise Problem(f"this deletes {target}: make delete CONFIRM={target.stack}{target.options}")
     tables = _tables(target)
     with phase("delete", str(target)):
         status = _delete(target)
     if status != "DELETE_COMPLETE":
-        raise Problem(f"{target} is {status}: see above; mend that, then make delete once more")
+        raise Problem(f"{target} is {status}: see above; mend that, then make delete{target.options} once more")
     names = target.client("dynamodb").get_paginator("list_tables").paginate()
     kept = sorted(tables & {name for page in names for name in page["TableNames"]})
     releases = Releases(target)

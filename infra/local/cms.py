@@ -1,5 +1,6 @@
 """The CMS of a stack: the stub, or the one that the developer names with CMS_URL and CMS_API_KEY."""
 
+import ipaddress
 import os
 import re
 import secrets
@@ -47,9 +48,21 @@ def of_the_one_run() -> Cms:
     if chosen := of_the_developer(os.environ):
         return chosen
     address = os.environ.get("CMS_STUB_ADDRESS", "127.0.0.1:4600")
-    port = processes.port("CMS_STUB_ADDRESS", address.rpartition(":")[2])
-    processes.check_port(port, "CMS_STUB_ADDRESS", "127.0.0.1:4601")
+    check_address(address)
     return stub(address, options(os.environ))
+
+
+def check_address(address: str) -> None:
+    """Raises where the stub could not listen at that address, as it takes it: an IP address and a port."""
+    example = "127.0.0.1:4601"
+    host, _, port = address.rpartition(":")
+    try:
+        ip = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        if host != (f"[{ip}]" if ip.version == 6 else str(ip)):
+            raise ValueError
+    except ValueError:
+        raise Problem(f"CMS_STUB_ADDRESS: {address!r} is not an IP address and a port, such as {example}") from None
+    processes.check_port(processes.port("CMS_STUB_ADDRESS", port), "CMS_STUB_ADDRESS", example, str(ip))
 
 
 def stub(address: str, options: Mapping[str, str]) -> Cms:

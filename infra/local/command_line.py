@@ -32,6 +32,7 @@ import sys
 
 import environment
 import one_at_a_time
+import project
 from project import ROOT, STATE, VENV, Problem
 
 
@@ -43,6 +44,11 @@ def main() -> int:
     try:
         return _command(_arguments())
     except Problem as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    except OSError as error:
+        if not (problem := project.cannot_write(error)):
+            raise
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -16,8 +16,9 @@ def invoke(function: str, event: str) -> None:
         raise Problem("the emulator runs the functions: `make watch` instead of `make run`, then they can be invoked")
     try:
         payload = Path(event).read_text()
-    except OSError as error:
-        raise Problem(f"{event}: {error.strerror}: name a file, such as events/api-gateway-create-brand.json") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise Problem(f"{event}: {reason}: name a file, such as events/api-gateway-create-brand.json") from None
     address = ("--invoke-address", "127.0.0.1", "--invoke-port", str(running.watch_port))
     payload = payload.replace(_PLACEHOLDER, running.token)
     os.execvp("cargo", ["cargo", "lambda", "invoke", function, *address, "--data-ascii", payload])

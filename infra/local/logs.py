@@ -109,7 +109,7 @@ class FileLog:
         self._is_followed = False
 
     def read(self) -> list[Line]:
-        """The lines since the last reading; none while there is no file. What was there before has no time of its own."""
+        """The lines since the last reading; none while there is no file. The first reading gives them no time."""
         now = _timestamp(time.time()) if self._is_followed else ""
         self._is_followed = True
         try:

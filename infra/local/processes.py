@@ -104,15 +104,17 @@ def free_ports(count: int) -> list[int]:
 
 def port(variable: str, text: str) -> int:
     """The port that the variable's text names; a problem if it names none."""
-    if not text.isdecimal():
-        raise Problem(f"{variable}: {text!r} is not a port")
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 65536):
+        raise Problem(f"{variable}: {text!r} is not a port: choose a number from 1 to 65535")
     return int(text)
 
 
-def check_port(port: int, variable: str, value: str) -> None:
-    """Raises if somebody listens on the port: said before the build, not after it."""
+def check_port(port: int, variable: str, value: str, host: str = "127.0.0.1") -> None:
+    """Raises if nobody can listen there: said before the build, not after it."""
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise Problem(f"port {port}: {reason}: free it, or choose another: {variable}={value} make …") from error
+        advice = f"free it, or choose another: {variable}={value} make …"
+        raise Problem(f"{host}, port {port}: {reason}: {advice}") from error

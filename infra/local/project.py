@@ -1,5 +1,6 @@
 """Where things stand in this project, and the problems its user can put right."""
 
+import errno
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,6 +14,14 @@ LOGS = STATE / "logs"
 
 class Problem(Exception):
     """What went wrong and what to do about it, in one line: shown as it is, without a traceback."""
+
+
+def cannot_write(error: OSError) -> str | None:
+    """What to say where the checkout cannot be written to; None if the error is another."""
+    if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
+        return None
+    place, reason = error.filename or "the checkout", (error.strerror or "").lower()
+    return f"{place}: {reason}: what is built and set up goes to target/ and .venv/ in the checkout"
 
 
 def shown(path: Path) -> str:

@@ -1,11 +1,14 @@
 """What is refused before anything is deployed, and which parameters are taken."""
 
+import os
 import struct
 import unittest
+from unittest.mock import patch
 
 import template  # noqa: F401 (it finds what is tested)
 
 import binaries
+import processes
 import sam
 import settings
 from project import Problem
@@ -68,6 +71,20 @@ class AParameter(unittest.TestCase):
             settings.settled(TEMPLATE, None, ["CmsApiKey=secret"])
 
 
+class ATarget(unittest.TestCase):
+    def test_that_does_not_answer_or_has_no_port_is_a_problem_in_one_line(self) -> None:
+        [closed] = processes.free_ports(1)
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+        for port, expected in (
+            (str(closed), "cannot tell which account this is: start the emulator with `make run`"),
+            ("80000", "LOCAL_PORT: '80000' is not a port"),
+            ("nonsense", "LOCAL_PORT: 'nonsense' is not a port"),
+        ):
+            with self.subTest(port), patch.dict(os.environ, keys | {"LOCAL_PORT": port}):
+                with self.assertRaisesRegex(Problem, f"^{expected}.*$"):
+                    Target.of("local", "")
+
+
 class TheOutput(unittest.TestCase):
     def test_names_the_resources_that_failed_with_their_reasons_the_first_one_first(self) -> None:
         events = [
@@ -88,7 +105,7 @@ class TheOutput(unittest.TestCase):
         steps = next_steps(target, {"ApiUrl": "https://api.example.com", "AdminUsersTableName": "users"})
         self.assertIn("curl https://api.example.com/health\n", steps)
         self.assertIn("operate -- create-admin --email admin@example.com --table users\n", steps)
-        self.assertIn("make delete STACK=another CONFIRM=another\n", steps)
+        self.assertIn("make delete CONFIRM=another STACK=another\n", steps)
         self.assertNotIn("local", steps)
 
 

@@ -140,8 +140,8 @@ class ADeployment(unittest.TestCase):
                 r"must be 0 \(no limit\), or a number from 2 to 1000",
             ),
             (["rollback", "0123"], f"there is no release '0123'{releases}"),
-            (["rollback"], f"make rollback RELEASE=…{releases}"),
-            (["delete"], "make delete CONFIRM=tried-updating"),
+            (["rollback"], rf"make rollback RELEASE=… TO=local LOCAL_PORT=\d+ STACK=tried-updating{releases}"),
+            (["delete"], "make delete CONFIRM=tried-updating TO=local"),
         ):
             with self.subTest(arguments):
                 self.assertRegex(self.stack.run(*arguments, status=1), expected)

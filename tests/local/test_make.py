@@ -42,11 +42,17 @@ TARGETS = {
     "releases": ["TO", "STACK"],
     "rollback": ["RELEASE", "PARAMETERS", "TO", "STACK"],
     "delete": ["CONFIRM", "TO", "STACK"],
-    "first-run": ["PARAMETERS", "CONFIRM", "OUTAGE_MINUTES", "TO", "STACK"],
+    "first-run": ["PARAMETERS", "CONFIRM", "TO", "STACK"],
+}
+
+# Which numbers each target takes.
+NUMBERS = {
+    "first-run": ["OUTAGE_MINUTES"],
     "simulate": ["SEEDS", "SEED"],
     "chaos": ["BRANDS", "SECONDS", "SEED"],
     "load": ["SECONDS"],
     "growth": ["ROWS"],
+    "soak": ["COUNT"],
 }
 
 
@@ -112,6 +118,31 @@ class Make(unittest.TestCase):
         self.assertEqual(ran[:-2], ["python", "infra/local", "operate", "--", "redrive", *expected])
         ran = self.make("deploy", {"PARAMETERS": "LogLevel=debug CmsUrl='https://a b'"})[-1]
         self.assertEqual(ran[-4:-2], ["LogLevel=debug", "CmsUrl=https://a b"])
+
+    def test_what_is_not_a_number_is_refused_and_not_executed(self) -> None:
+        for target, name in ((target, name) for target, names in NUMBERS.items() for name in names):
+            for value in ("nonsense", "-1", f"1; touch {self.canary}", f"$(touch {self.canary})"):
+                with self.subTest(target, name=name, value=value):
+                    done = self.run_make(target, f"{name}={value}")
+                    said = f"make {target}: {name} is not a whole number"
+                    self.assertEqual((done.returncode, done.stderr.splitlines()[0]), (2, said))
+                    self.assertFalse(self.canary.exists(), "it was executed")
+
+    def run_make(self, target: str, *given: str) -> "subprocess.CompletedProcess[str]":
+        command = ["make", "-C", str(self.folder), "-f", str(ROOT / "Makefile"), target, "PYTHON=false", *given]
+        environment = {name: value for name, value in os.environ.items() if name not in ("EMAIL", "ID")}
+        return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+    def test_what_is_needed_and_not_given_is_asked_for_in_one_line(self) -> None:
+        for target, given, missing in (
+            ("admin", [], "EMAIL=admin@example.com"),
+            ("show", ["ID="], "ID=the brand's id"),
+            ("invoke", [], "FUNCTION=create-brand"),
+            ("invoke", ["FUNCTION=create-brand"], "EVENT=events/api-gateway-create-brand.json"),
+        ):
+            done = self.run_make(target, *given)
+            said = f"make {target}: {missing} is missing"
+            self.assertEqual((done.returncode, done.stderr.splitlines()[0]), (2, said))
 
     def test_what_is_not_given_is_as_documented(self) -> None:
         self.assertEqual(self.make("logs", {})[-1][:-2], ["python", "infra/local", "logs"])

@@ -77,7 +77,11 @@ impl Fields {
                 Some(field) => {
                     fields.insert(field);
                 }
-                None => unknown.push(bare.trim_start_matches('*').trim_end_matches(".*")),
+                // Of an asterisk alone nothing is left: then it is named as it came.
+                None => {
+                    let stem = bare.trim_start_matches('*').trim_end_matches(".*");
+                    unknown.push(if stem.is_empty() { name } else { stem });
+                }
             }
         }
         if !unknown.is_empty() {
@@ -175,5 +179,7 @@ mod tests {
             parsed("+nosuch,*owners"),
             refused("Requested fields [nosuch, owners] are not valid")
         );
+        let expected = refused("Requested fields [*, .*] are not valid");
+        assert_eq!(parsed("*,.*"), expected);
     }
 }

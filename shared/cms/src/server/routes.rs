@@ -43,7 +43,12 @@ pub(super) fn router(stub: StubCms, api_key: Option<ApiKey>) -> Router {
             get(retrieve_brand).put(update_brand).delete(delete_brand),
         )
         .route("/stats", get(stats))
-        .route("/faults", put(replace_faults).post(add_faults))
+        .route(
+            "/faults",
+            put(replace_faults)
+                .post(add_faults)
+                .fallback(faults_only_write),
+        )
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "that cannot be done here")
@@ -215,6 +220,11 @@ async fn retrieve_brand(
 
 async fn stats(State(server): State<Server>) -> Json<Value> {
     Json(json!(server.stub.stats()))
+}
+
+async fn faults_only_write() -> Problem {
+    let problem = "rules are written, not read: PUT replaces them, POST adds to them";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, problem)
 }
 
 async fn replace_faults(

@@ -340,6 +340,9 @@ async fn an_unknown_path_or_method_is_answered_in_json() {
     assert_eq!((status, answer["message"].is_string()), (404, true));
     let (status, answer) = server.send(Method::DELETE, "/brands", "").await;
     assert_eq!((status, answer["message"].is_string()), (405, true));
+    let (status, answer) = server.send(Method::GET, "/faults", "").await;
+    let message = "rules are written, not read: PUT replaces them, POST adds to them";
+    assert_eq!((status, &answer["message"]), (405, &json!(message)));
 }
 
 #[tokio::test]
