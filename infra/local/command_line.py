@@ -117,7 +117,7 @@ def _command(arguments: argparse.Namespace) -> int:
         case "logs":
             follow.follow(arguments.function)
         case "invoke":
-            invoke.invoke(arguments.function, arguments.event)
+            return invoke.invoke(arguments.function, arguments.event)
         case "exec":
             command = _after_dashes(arguments.argv)
             if not command:

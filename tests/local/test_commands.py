@@ -101,8 +101,10 @@ class ASessionWhoseEmulatorIsGone(unittest.TestCase):
         with patch.dict(os.environ, keys), self.assertRaisesRegex(Problem, "^the emulator does not answer: make stop"):
             follow.follow(None)
 
-    def test_an_event_that_cannot_be_read_is_named(self) -> None:
+    def test_a_function_that_is_none_and_an_event_that_cannot_be_read_are_named(self) -> None:
         self.told(self.closed)
+        with self.assertRaisesRegex(Problem, "^nonsense: no such function: choose one of .*create-brand"):
+            invoke.invoke("nonsense", "events/api-gateway-create-brand.json")
         for event, reason in (("nonsense", "No such file"), ("events", "Is a directory"), (sys.executable, "not text")):
             with self.subTest(event), self.assertRaisesRegex(Problem, f"^{event}: .*{reason}.*: name a file"):
                 invoke.invoke("create-brand", event)
