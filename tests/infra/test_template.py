@@ -1,6 +1,7 @@
 """What the template promises of every resource of a kind, now and when another is added."""
 
 import json
+import re
 import unittest
 from typing import Any
 
@@ -17,6 +18,14 @@ PASSING = {"SignInAttemptsTable", "CircuitsTable"}
 def properties(id: str) -> dict[str, Any]:
     found: dict[str, Any] = WRITTEN["Resources"][id]["Properties"]
     return found
+
+
+def _seconds(source: str, constant: str, count: int = 2) -> list[float]:
+    """The durations that follow a constant's name in a source file of the functions."""
+    text = (ROOT / source).read_text()
+    behind = text[text.index(constant) :]
+    found = re.findall(r"Duration::from_(secs|millis)\((\d+)\)", behind)[:count]
+    return [int(number) / (1000 if unit == "millis" else 1) for unit, number in found]
 
 
 class TheTemplate(unittest.TestCase):
@@ -216,6 +225,32 @@ class EachFunction(unittest.TestCase):
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
             logging = function["Properties"]["LoggingConfig"]
             self.assertEqual((logging["LogFormat"], logging["ApplicationLogLevel"]), ("JSON", "TRACE"), id)
+
+    def test_has_time_for_all_its_requests_to_aws_even_if_each_is_sent_twice(self) -> None:
+        attempt, operation = _seconds("shared/aws/src/limits.rs", "pub const SHORT")
+        page, _ = _seconds("shared/aws/src/limits.rs", "pub const LONG")
+        [backoff] = _seconds("shared/aws/src/limits.rs", "const BACKOFF", 1)
+        twice, page_twice = 2 * attempt + backoff, 2 * page + backoff
+        [answer] = _seconds("shared/admin-api/src/deadline.rs", "const ANSWER", 1)
+        [announce] = _seconds("shared/admin-api/src/change.rs", "const ANNOUNCE", 1)
+        [revocations] = _seconds("shared/auth/src/revocations.rs", "const PATIENCE", 1)
+        needed = {
+            "ApiRoot": answer,
+            # Writing has the time of all attempts; the announcement comes last.
+            "ChangeBrand": revocations + operation + announce + answer,
+            "CreateBrand": revocations + operation + announce + answer,
+            "QueryBrands": revocations + page_twice + answer,
+            # Two requests to begin, the user, and two at once to end.
+            "SignIn": 4 * twice + answer,
+            # The row, the run's beginning and its end.
+            "SyncBrand": 3 * twice,
+            # Due rows, rows that need attention, the circuit, the queue's length, and a chunk of reminders.
+            "RepublishBrands": 2 * page_twice + 4 * twice,
+        }
+        timeouts = {id.removesuffix("Function"): properties(id)["Timeout"] for id in FUNCTIONS}
+        self.assertEqual(timeouts.keys(), needed.keys())
+        for name, timeout in timeouts.items():
+            self.assertLessEqual(needed[name], timeout, name)
 
     def test_is_traced(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use aws::Limits as RequestLimits;
 use brand::{BrandId, DueRow, Outbox, Reminders, SHARDS, StoreError, SyncDue, Timestamp};
 use circuit::{Circuit, CircuitBreaker, Opening, ProbeToken};
 use futures::{StreamExt, future::join_all, stream};
@@ -31,6 +32,7 @@ const CHUNK: usize = 100;
 const AT_ONCE: usize = 20;
 /// How much of an invocation's time a chunk needs.
 const FOR_A_CHUNK: Duration = Duration::from_secs(10);
+const _: () = assert!(RequestLimits::LONG.leave_room_in(FOR_A_CHUNK));
 /// How long the sweep waits for the verdict of a probe, so that the other rows follow at once.
 const FOR_A_VERDICT: Duration = Duration::from_secs(15);
 /// How often it looks for the verdict.

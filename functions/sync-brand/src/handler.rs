@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use aws::Limits;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use brand::{BrandId, BrandRow, Lease, StoreError, SyncStore, SyncWrite, WriteScope};
 use circuit::ProbeToken;
@@ -18,6 +19,10 @@ use crate::{
 /// How often a row is gone round again because its brand changed meanwhile. The row stays due, so nothing is lost at the end.
 const ROUNDS: usize = 10;
 
+/// How much of an invocation's time is kept for the last writes and the answer.
+const ANSWER_MARGIN: Duration = Duration::from_secs(2);
+const _: () = assert!(Limits::SHORT.leave_room_in(ANSWER_MARGIN));
+
 /// The handler's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -30,7 +35,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            answer_margin: Duration::from_secs(2),
+            answer_margin: ANSWER_MARGIN,
             least_time: Duration::from_secs(3),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws::Limits;
 use brand::{Brand, BrandEvents, StoreError};
 use telemetry::{Metrics, Trace};
 use tokio::time::timeout;
@@ -11,6 +12,7 @@ use crate::{ApiError, Deadline};
 
 /// How long an announcement may take: it is not worth a client's waiting.
 const ANNOUNCE: Duration = Duration::from_secs(2);
+const _: () = assert!(Limits::SHORT.leave_room_in(ANNOUNCE));
 
 /// What the store answers; where it fails, or does not answer in time, the client learns no more than that.
 ///

@@ -8,6 +8,7 @@ use std::{
 };
 
 use admin_api::ApiError;
+use aws::Limits;
 use tokio::time::timeout;
 use tracing::{error, warn};
 use users::PasswordChanges;
@@ -18,6 +19,7 @@ use crate::Checked;
 const USED: Duration = Duration::from_mins(1);
 /// How long reading it may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+const _: () = assert!(Limits::SHORT.leave_room_in(PATIENCE));
 
 /// The list of changed passwords, as this process read it last. Clones share it.
 ///

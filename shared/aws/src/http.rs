@@ -4,18 +4,14 @@ use aws_smithy_http_client::{
     Connector,
     tls::{Provider, TlsContext, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
 
-use crate::{roots::Roots, sdk::CONNECT};
+use crate::roots::Roots;
 
-/// A pool of connections.
+/// A pool of connections. How long one may take to be made is limited by whoever waits for it.
 pub(crate) fn connector(roots: Roots) -> SharedHttpConnector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT);
     let tls = TlsContext::builder().with_trust_store(roots.into_store());
     let connector = Connector::builder()
-        .connector_settings(settings.build())
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         // It has nothing that could be wrong.
         .tls_context(tls.build().unwrap_or_default());

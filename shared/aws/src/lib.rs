@@ -4,6 +4,7 @@
 mod error;
 mod http;
 mod invocations;
+mod limits;
 mod prime;
 mod roots;
 mod sdk;
@@ -14,6 +15,7 @@ mod traced;
 pub use aws_config::SdkConfig;
 pub use error::is_transient;
 pub use invocations::run;
+pub use limits::Limits;
 pub use roots::RootsError;
 pub use sdk::{Sdk, operator_config, sdk_config};
 pub use secret::SecretError;

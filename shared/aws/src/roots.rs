@@ -9,7 +9,7 @@ use rustls::{
 };
 use thiserror::Error;
 
-use crate::sdk::variable;
+use crate::sdk::Variables;
 
 /// The roots of Amazon Trust Services, which all certificates of AWS go back to; <https://www.amazontrust.com/repository/>
 /// lists them.
@@ -41,17 +41,17 @@ pub struct RootsError {
 
 impl Roots {
     /// Amazon's, or those that `AWS_CA_BUNDLE` names.
-    pub(crate) fn of_amazon() -> Result<Self, RootsError> {
-        Ok(Self::of_bundle()?.unwrap_or_else(|| Self::Pem(AMAZON.into())))
+    pub(crate) fn of_amazon(variables: &Variables) -> Result<Self, RootsError> {
+        Ok(Self::of_bundle(variables)?.unwrap_or_else(|| Self::Pem(AMAZON.into())))
     }
 
     /// The system's, or those that `AWS_CA_BUNDLE` names.
-    pub(crate) fn of_the_system() -> Result<Self, RootsError> {
-        Ok(Self::of_bundle()?.unwrap_or(Self::System))
+    pub(crate) fn of_the_system(variables: &Variables) -> Result<Self, RootsError> {
+        Ok(Self::of_bundle(variables)?.unwrap_or(Self::System))
     }
 
-    fn of_bundle() -> Result<Option<Self>, RootsError> {
-        let Some(file) = variable(BUNDLE) else {
+    fn of_bundle(variables: &Variables) -> Result<Option<Self>, RootsError> {
+        let Some(file) = variables.get(BUNDLE) else {
             return Ok(None);
         };
         match read(&file) {

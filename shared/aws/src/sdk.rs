@@ -1,10 +1,10 @@
 //! One configuration, and one HTTP client, for all clients of a process.
 
-use std::{env, time::Duration};
+use std::{env, fmt, sync::Arc};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, environment::EnvironmentVariableCredentialsProvider,
-    retry::RetryConfig, timeout::TimeoutConfig,
+    retry::RetryConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::{
@@ -19,24 +19,43 @@ use http_body_util::BodyExt as _;
 
 use crate::{
     http,
+    limits::{ATTEMPTS, BACKOFF, Limits},
     roots::{Roots, RootsError},
 };
 
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
-
-/// How long a connection may take to be made.
-pub(crate) const CONNECT: Duration = Duration::from_secs(1);
-/// How long one attempt at a request may take. DynamoDB and SQS answer in milliseconds; one that has not answered
-/// after this long will not.
-pub(crate) const ATTEMPT: Duration = Duration::from_secs(3);
-/// How long a request may take with all its attempts.
-pub(crate) const OPERATION: Duration = Duration::from_secs(6);
 
 /// What all SDK clients of a function share: one configuration, and one pool of connections.
 #[derive(Debug)]
 pub struct Sdk {
     pub(crate) config: SdkConfig,
     pub(crate) connector: SharedHttpConnector,
+    pub(crate) variables: Variables,
+}
+
+/// Environment variables.
+#[derive(Clone)]
+pub(crate) struct Variables(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Variables {
+    /// The value of a variable. An empty one counts as missing.
+    pub(crate) fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    fn of_process() -> Self {
+        Self::of(|name| env::var(name).ok())
+    }
+
+    pub(crate) fn of(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Variables(…)")
+    }
 }
 
 impl Sdk {
@@ -47,7 +66,18 @@ impl Sdk {
     /// The SDK's own loader asks profiles and the machine as well. It is not used, since it is a part of each function's
     /// size, and its detours are part of each cold start.
     pub fn from_env() -> Result<Self, RootsError> {
-        let connector = http::connector(Roots::of_amazon()?);
+        Self::from_variables(Variables::of_process())
+    }
+
+    /// The same, made of other variables than the process's. The credentials are the process's.
+    pub fn with_variables(
+        lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Result<Self, RootsError> {
+        Self::from_variables(Variables::of(lookup))
+    }
+
+    fn from_variables(variables: Variables) -> Result<Self, RootsError> {
+        let connector = http::connector(Roots::of_amazon(&variables)?);
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(
@@ -55,13 +85,14 @@ impl Sdk {
             ))
             .http_client(http::client(connector.clone()))
             .retry_config(retries())
-            .service_config(Environment)
-            .timeout_config(timeouts());
-        config.set_region(variable("AWS_REGION").map(Region::new));
-        config.set_endpoint_url(variable(ENDPOINT_URL));
+            .service_config(variables.clone())
+            .timeout_config(Limits::SHORT.timeouts());
+        config.set_region(variables.get("AWS_REGION").map(Region::new));
+        config.set_endpoint_url(variables.get(ENDPOINT_URL));
         Ok(Self {
             config: config.build(),
             connector,
+            variables,
         })
     }
 
@@ -84,7 +115,7 @@ impl Sdk {
 
     /// Where a service is, if the environment says so.
     pub(crate) fn endpoint_url(&self, service: &str) -> Option<String> {
-        let of_service = variable(&format!("{ENDPOINT_URL}_{service}"));
+        let of_service = self.variables.get(&format!("{ENDPOINT_URL}_{service}"));
         of_service.or_else(|| self.config.endpoint_url().map(str::to_owned))
     }
 }
@@ -102,35 +133,24 @@ pub fn sdk_config() -> Result<SdkConfig, RootsError> {
 /// gives its credentials as environment variables.
 pub async fn operator_config() -> Result<SdkConfig, RootsError> {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::client(http::connector(Roots::of_the_system()?)))
+        .http_client(http::client(http::connector(Roots::of_the_system(
+            &Variables::of_process(),
+        )?)))
         .retry_config(retries())
-        .timeout_config(timeouts());
+        .timeout_config(Limits::LONG.timeouts());
     Ok(loader.load().await)
 }
 
 fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(3)
-}
-
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
-        .build()
-}
-
-pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(BACKOFF)
 }
 
 /// What is said of one service alone.
-#[derive(Debug)]
-struct Environment;
-
-impl LoadServiceConfig for Environment {
+impl LoadServiceConfig for Variables {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_uppercase().replace(' ', "_");
-        variable(&format!("{}_{service}", key.env()))
+        self.get(&format!("{}_{service}", key.env()))
     }
 }

@@ -24,11 +24,13 @@ use tokio::time::{sleep, timeout};
 use crate::{
     Sdk,
     error::is_passing_code,
-    sdk::{ATTEMPT, OPERATION},
+    limits::{BACKOFF, Limits},
 };
 
+/// How long one attempt may take, and all of them.
+const LIMITS: Limits = Limits::LONG;
 /// How long it is waited before the second attempt and before the third, at most.
-const WAITS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(200)];
+const WAITS: [Duration; 2] = [BACKOFF, BACKOFF.saturating_mul(2)];
 
 /// A secret could not be had. It tells nothing of the secret.
 #[derive(Debug, Error)]
@@ -89,7 +91,7 @@ impl Sdk {
     /// The text of the secret of that name or ARN. Three attempts are made in all, and then, or when their time is over, it is an
     /// error.
     pub async fn secret(&self, id: &str) -> Result<String, SecretError> {
-        let answer = timeout(OPERATION, self.ask_three_times(id)).await;
+        let answer = timeout(LIMITS.operation, self.ask_three_times(id)).await;
         answer.map_err(|elapsed| SecretError::NoAnswer(elapsed.into()))?
     }
 
@@ -105,7 +107,7 @@ impl Sdk {
 
     async fn ask_for_secret(&self, id: &str) -> Result<String, SecretError> {
         let request = self.signed(id).await.map_err(SecretError::Unsigned)?;
-        let answered = timeout(ATTEMPT, self.send(request)).await;
+        let answered = timeout(LIMITS.attempt, self.send(request)).await;
         let answered = answered.map_err(BoxError::from);
         let (status, body) = answered.flatten().map_err(SecretError::NoAnswer)?;
         text_of(status, body.as_ref())

@@ -5,8 +5,12 @@ use aws_sdk_dynamodb::{
     types::Select,
 };
 
-use super::row::{
-    ATTENTION, ATTENTION_SHARD, DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error, text,
+use super::{
+    page,
+    row::{
+        ATTENTION, ATTENTION_SHARD, DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error,
+        text,
+    },
 };
 use crate::{
     BrandId, DueRow, DynamoDbBrandStore, Outbox, SHARDS, Schedule, StoreError, Timestamp,
@@ -70,7 +74,7 @@ impl Outbox for DynamoDbBrandStore {
             .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"))
             .select(Select::Count)
             .limit(MOST_COUNTED);
-        let answer = request.send().await.map_err(store_error)?;
+        let answer = page(request).await?;
         Ok(u64::try_from(answer.count).unwrap_or_default())
     }
 }
@@ -97,7 +101,7 @@ impl DynamoDbBrandStore {
             .key_condition_expression(format!("{DUE_SHARD} = :shard AND {DUE_AT} {condition}"))
             .expression_attribute_values(":time", text(&time))
             .limit(limit.max(1).into());
-        let answer = request.send().await.map_err(store_error)?;
+        let answer = page(request).await?;
         Ok(answer.items().iter().map(due_row).collect())
     }
 

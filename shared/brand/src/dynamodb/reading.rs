@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::Se
 use futures::future::try_join_all;
 
 use super::{
+    page,
     row::{Item, LISTED, LISTED_SHARD, id_of, store_error, text},
     stored::{brand_of, is_in_order, listed_of},
 };
@@ -113,7 +114,7 @@ async fn gather(
     let mut next = None;
     loop {
         let request = rows.clone().set_limit(limit).set_exclusive_start_key(next);
-        let page = request.send().await.map_err(store_error)?;
+        let page = page(request).await?;
         let later = take(&mut lock(gathering), page.items(), rest);
         next = page.last_evaluated_key;
         if next.is_none() || (later == Later::DoNotBelong && rest == Rest::Left) {
@@ -155,7 +156,7 @@ async fn count(rows: &QueryFluentBuilder, mut next: Option<Item>) -> Result<u64,
     let mut counted: u64 = 0;
     while next.is_some() {
         let request = rows.clone().set_exclusive_start_key(next);
-        let page = request.send().await.map_err(store_error)?;
+        let page = page(request).await?;
         counted = counted.saturating_add(u64::try_from(page.count).unwrap_or_default());
         next = page.last_evaluated_key;
     }
