@@ -162,7 +162,7 @@ rollback: ## RELEASE=… deploys that release again, without a build; PARAMETERS
 delete: ## CONFIRM=the stack's name: deletes what was deployed, but for the tables and the releases
 	@$(DEPLOY) delete --confirm="$$CONFIRM"
 
-first-run: ## CONFIRM=account:region deploys a throw-away stack to AWS, tries it out, reports and deletes it; KEEP=1 keeps it; OUTAGE_MINUTES=…; TO=local
+first-run: ## CONFIRM=account:region deploy a throw-away stack to AWS, exercise it, report and delete it; KEEP=1 keeps it; OUTAGE_MINUTES=…; TO=local
 	$(call NUMBERS,OUTAGE_MINUTES)
 	@$(WORDS_OF) PARAMETERS $(DEPLOY) first-run --confirm="$$CONFIRM" --outage-minutes="$$OUTAGE_MINUTES" $${KEEP:+--keep}
 
@@ -177,7 +177,7 @@ soak: ## COUNT=… invoke each function so often (20,000), and print its memory 
 	cargo build --release --package bench $(FUNCTIONS:%=--package %)
 	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
 
-lint: ## check the format, the code, and the template as it is written and as SAM transforms it
+lint: ## check the format, the code, and the template, both as written and as SAM transforms it
 	@$(LOCAL) setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features -- -D warnings

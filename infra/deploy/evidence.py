@@ -1,4 +1,4 @@
-"""What a stack tells of itself: Lambda's reports of invocations, what functions logged, the alarms. Each as a table."""
+"""Evidence from a stack, as tables: Lambda's reports of invocations, the functions' warnings and errors, the alarms."""
 
 import json
 import re
@@ -19,10 +19,10 @@ _TEXT = re.compile(
     r"(\s+Init Duration: (?P<init>[\d.]+) ms)?(.*Status: (?P<status>\w+))?",
     re.DOTALL,
 )
-# The first rings for a new stack, the second in some outages of more than 15 minutes.
-_MAY_RING = {"RepublishSilentAlarm", "OldestDueAlarm"}
-_RING_IN_AN_OUTAGE = {"CircuitOpenAlarm"}
-_OUTAGE = 18  # minutes: the alarm's threshold of 15, a sweep and the metric's period
+# The first fires for a new stack, the second in some outages of more than 15 minutes.
+_MAY_FIRE = {"RepublishSilentAlarm", "OldestDueAlarm"}
+_FIRE_IN_AN_OUTAGE = {"CircuitOpenAlarm"}
+_OUTAGE = 18  # minutes: the alarm's threshold (15), the interval between sweeps and the metric's period
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Invocation:
 
 
 def invocation_of(message: str) -> Invocation | None:
-    """What a log event reports of an invocation, in Lambda's JSON format or as text; None if it is another event."""
+    """Parses Lambda's report of an invocation, in JSON or as text; None for any other log event."""
     if found := _TEXT.match(message):
         init = float(found["init"]) if found["init"] else None
         return Invocation(float(found["duration"]), init, int(found["used"]), int(found["size"]), not found["status"])
@@ -56,24 +56,24 @@ def invocation_of(message: str) -> Invocation | None:
 
 
 def functions(target: Target, resources: Sequence[Resource]) -> tuple[str, str]:
-    """Two tables: the functions' invocations, and the warnings and errors that they logged."""
+    """Returns two tables: the functions' invocations, and the warnings and errors that they logged."""
     ran, logged = [], []
     for group in resources:
         name = group.name.removesuffix("LogGroup")
-        if group.type != "AWS::Logs::LogGroup" or name == "HttpApi":  # which has the access log
+        if group.type != "AWS::Logs::LogGroup" or name == "HttpApi":  # HttpApi: the access log
             continue
         messages = list(_messages(target, group.id))
         ran.append((name, *summary([one for one in map(invocation_of, messages) if one])))
         logged += [(name, *row) for row in problems(messages)]
     heads = ("function", "invocations", "failed", "cold starts", "init: median, max", "duration: median, p95, max")
     return (
-        table((*heads, "memory: most used of"), ran),
-        table(("function", "level", "count", "the first"), logged),
+        table((*heads, "memory: most used, limit"), ran),
+        table(("function", "level", "count", "first message"), logged),
     )
 
 
 def summary(invocations: Sequence[Invocation]) -> tuple[str, ...]:
-    """A row of the table of invocations, but for the function's name."""
+    """Returns a row of the table of invocations, without the function's name."""
     if not invocations:
         return ("0", *[NOT_REPORTED] * 5)
     durations = sorted(one.duration for one in invocations)
@@ -83,17 +83,17 @@ def summary(invocations: Sequence[Invocation]) -> tuple[str, ...]:
     return (
         str(len(invocations)),
         str(sum(not one.succeeded for one in invocations)),
-        # The first invocation of each function is a cold start.
+        # The first invocation is a cold start, so a lack of init times means that they were not reported.
         str(len(inits)) if inits else NOT_REPORTED,
         f"{median(inits):.0f}, {max(inits):.0f} ms" if inits else NOT_REPORTED,
         f"{median(durations):.0f}, {p95:.0f}, {durations[-1]:.0f} ms",
-        # The emulator reports 0, or the memory of another process.
+        # The emulator reports 0 or another process's memory.
         f"{used} of {size} MB" if 0 < used <= size else NOT_REPORTED,
     )
 
 
 def problems(messages: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """For each level that is no good news: its name, how many lines have it, and the first line's message."""
+    """Yields the level, the number of lines and the first line's message, for warnings and for errors."""
     for level in ("WARN", "ERROR"):
         found = [event for event in map(_parsed, messages) if event.get("level") == level]
         if found:
@@ -102,29 +102,29 @@ def problems(messages: Sequence[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def alarms(target: Target, resources: Sequence[Resource], outage_minutes: int) -> tuple[str, list[str]]:
-    """A table of the alarms, and what is wrong with those that rang, or did not."""
+    """Returns a table of the alarms, and the alarms that fired or stayed silent unexpectedly."""
     names = {one.id: one.name for one in resources if one.type == "AWS::CloudWatch::Alarm"}
     client = target.client("cloudwatch")
-    # Without names it would answer all alarms of the account.
+    # Without names, CloudWatch would return all alarms of the account.
     found = client.describe_alarms(AlarmNames=list(names), MaxRecords=100)["MetricAlarms"] if names else []
-    rows, rang = [], set()
+    rows, fired = [], set()
     for alarm in sorted(found, key=lambda alarm: names[alarm["AlarmName"]]):
         changes = _changes(client, alarm["AlarmName"])
         if any(state == "ALARM" for _, state in changes) or alarm["StateValue"] == "ALARM":
-            rang.add(names[alarm["AlarmName"]])
-        told = ", ".join(f"{at:%H:%M:%S} {state}" for at, state in changes) or "none"
-        rows.append((names[alarm["AlarmName"]], alarm["StateValue"], told))
-    expected = _RING_IN_AN_OUTAGE if outage_minutes >= _OUTAGE else set()
-    wrong = [f"{name} rang unexpectedly" for name in sorted(rang - expected - _MAY_RING)]
-    wrong += [f"{name} did not ring" for name in sorted(expected - rang)]
+            fired.add(names[alarm["AlarmName"]])
+        history = ", ".join(f"{at:%H:%M:%S} {state}" for at, state in changes) or "none"
+        rows.append((names[alarm["AlarmName"]], alarm["StateValue"], history))
+    expected = _FIRE_IN_AN_OUTAGE if outage_minutes >= _OUTAGE else set()
+    wrong = [f"{name} fired unexpectedly" for name in sorted(fired - expected - _MAY_FIRE)]
+    wrong += [f"{name} did not fire" for name in sorted(expected - fired)]
     return table(("alarm", "state", "changes (UTC)"), rows), wrong
 
 
 def _changes(client: Any, alarm: str) -> list[tuple[datetime, str]]:
-    """When it changed to which state, the first change first."""
+    """Returns the alarm's state changes with their times, oldest first."""
     pages = client.get_paginator("describe_alarm_history").paginate(AlarmName=alarm, HistoryItemType="StateUpdate")
     items = [item for page in pages for item in page["AlarmHistoryItems"]]
-    # The summary is `Alarm updated from OK to ALARM`.
+    # A summary reads `Alarm updated from OK to ALARM`.
     changes = [(item["Timestamp"].astimezone(UTC), item["HistorySummary"].split()[-1]) for item in items]
     return sorted(changes)
 

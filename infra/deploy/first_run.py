@@ -1,4 +1,4 @@
-"""A first run on an account: a throw-away stack is deployed, tried out, asked what it tells of itself, and deleted."""
+"""A first run in an account: deploys a throw-away stack, exercises it, collects evidence, and deletes it."""
 
 import os
 import secrets
@@ -25,7 +25,7 @@ _SETTINGS = [
     "CmsUrl=stub:",
     "DeletionProtection=false",
     "LogRetentionDays=1",
-    "SystemLogLevel=INFO",  # so that Lambda reports each invocation
+    "SystemLogLevel=INFO",  # makes Lambda report each invocation
     "GradualDeployment=none",
     f"CircuitFailures={journey.FAILURES}",
     "CircuitProbeFirstSeconds=5",
@@ -35,29 +35,29 @@ _SETTINGS = [
     "RepublishAfterSeconds=5",
 ]
 _NOTICE = """\
-A first run deploys infra/template.yaml to a stack of its own ({stack}, account {account}, region {region}),
-tries it out for about {minutes} minutes, and deletes it again, with its tables and its releases.
-At list prices metrics, alarms and secrets cost about $0.03 an hour, and all else less than $0.01."""
+A first run deploys infra/template.yaml to its own stack ({stack}, account {account}, region {region}).
+It exercises the stack for about {minutes} minutes, then deletes the stack, its tables and its releases.
+At list prices, metrics, alarms and secrets cost about $0.03 an hour, and everything else less than $0.01."""
 
 
 def first_run(
     target: Target, confirmed: str, parameters: Sequence[str], code: Path | None, minutes: int, keep: bool
 ) -> None:
-    """Deploys a stack, tries it out, reports and deletes it; on AWS only where the account and region are confirmed."""
+    """Deploys, exercises, reports on and deletes a stack; on AWS only if the account and region are confirmed."""
     target = replace(target, stack=f"brand-sync-first-run-{secrets.token_hex(3)}")
     about = 2 if target.is_local else 25 + minutes
     where = {"stack": target.stack, "account": target.account, "region": target.region}
     print(_NOTICE.format(minutes=about, **where), flush=True)
     if not target.is_local and confirmed != (wanted := f"{target.account}:{target.region}"):
-        raise Problem(f"nothing is done without a confirmation: make first-run CONFIRM={wanted}")
-    # Told to end by another process, or by the end of its terminal, it deletes everything as at Ctrl-C.
+        raise Problem(f"confirm the account and the region: make first-run CONFIRM={wanted}")
+    # SIGTERM and SIGHUP, which a closing terminal sends, delete everything, as Ctrl-C does.
     for sent in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sent, signal.default_int_handler)
     FirstRun(target, parameters, code, minutes).run(keep)
 
 
 class FirstRun:
-    """One run."""
+    """One first run: its target, its settings, and what it found."""
 
     def __init__(self, target: Target, parameters: Sequence[str], code: Path | None, minutes: int) -> None:
         self.target = target
@@ -73,10 +73,10 @@ class FirstRun:
         self._left = ["everything"]
 
     def run(self, keep: bool) -> None:
-        """Deletes everything at the end, whatever failed, and writes the report; a problem if anything failed."""
-        os.environ["CMS_API_KEY"] = secrets.token_urlsafe(24)  # of the stub
+        """Runs all parts, deletes everything unless `keep`, and reports; raises a Problem if a step failed."""
+        os.environ["CMS_API_KEY"] = secrets.token_urlsafe(24)  # for the stub CMS
         try:
-            self._try_out()
+            self._exercise()
             self._collect()
         finally:
             try:
@@ -88,7 +88,7 @@ class FirstRun:
             names = ", ".join(repr(step.name) for step in failures)
             raise Problem(f"the first run failed: {names}: see {shown(file)}")
 
-    def _try_out(self) -> None:
+    def _exercise(self) -> None:
         record, target = self.record, self.target
         with record.attempt("Deployment", "a new stack is deployed") as note:
             steps.deploy(target, [*self._parameters, *_SETTINGS], self._code)
@@ -100,7 +100,7 @@ class FirstRun:
         self._commit = first.commit
 
         def deploy(*parameters: str) -> str:
-            """The same code with these parameters."""
+            """Deploys the same code with these parameters and returns the release's id."""
             steps.roll_back(target, first.id, parameters)
             return self._release()
 
@@ -115,7 +115,7 @@ class FirstRun:
                 if app.creates:
                     part()
                 else:
-                    record.left_out("all of it", "no brand could be created")
+                    record.skip("the whole section", "no brand could be created")
 
     def _release(self) -> str:
         stack = self.target.find()
@@ -123,17 +123,17 @@ class FirstRun:
 
     def _collect(self) -> None:
         record = self.record
-        with record.attempt("Collected", "the functions' invocations, warnings and errors"):
+        with record.attempt("Evidence", "the functions' invocations, warnings and errors"):
             self._resources = removal.resources(self.target)
             ran, logged = evidence.functions(self.target, self._resources)
             self._evidence |= {"Invocations": ran, "Warnings and errors": logged}
         wrong: list[str] = []
-        with record.attempt("Collected", "the alarms"):
+        with record.attempt("Evidence", "the alarms"):
             self._evidence["Alarms"], wrong = evidence.alarms(self.target, self._resources, self._minutes)
         if self.target.is_local:
-            record.left_out("the right alarms rang", "the emulator does not evaluate alarms")
+            record.skip("the expected alarms fired", "the emulator does not evaluate alarms")
             return
-        with record.attempt("Collected", "the right alarms rang"):
+        with record.attempt("Evidence", "the expected alarms fired"):
             if wrong:
                 raise Problem("; ".join(wrong))
 
@@ -146,26 +146,26 @@ class FirstRun:
             removal.delete_tables(target, [one.id for one in self._resources if one.type == removal.TABLE])
         with record.attempt("Deletion", "its objects in the bucket of releases") as note:
             note(f"{removal.delete_objects(target, self._made_bucket)} objects")
-            note("the bucket, too, if it was empty" if self._made_bucket else "the bucket was there before")
+            note("and the bucket, if it was empty" if self._made_bucket else "kept the bucket, which existed before")
         with record.attempt("Deletion", "nothing is left") as note:
             asked, left = removal.left(target, self._resources)
             self._left = [f"{one.type} {one.id}" for one in left]
-            note(f"{asked} of {len(self._resources)} resources were looked for; the others are parts of them")
+            note(f"checked {asked} of {len(self._resources)} resources; the others are parts of these")
             if left:
-                raise Problem(f"{len(left)} are still there")
+                raise Problem(f"{len(left)} still exist")
 
     def _report(self) -> Path:
         """Writes the report, and prints how to delete what is left."""
         target, record = self.target, self.record
         minutes = (datetime.now(UTC) - self._start).total_seconds() / 60
-        left_out = [f"{one.name} ({'; '.join(one.details)})" for one in record.steps if one.status == "left out"]
+        skipped = [f"{one.name} ({'; '.join(one.details)})" for one in record.steps if one.status == "skipped"]
         lines = [
             f"# First run: {target.stack}\n",
             f"- when: {self._start:%Y-%m-%d %H:%M} UTC, {minutes:.1f} minutes",
             f"- where: {'the emulator' if target.is_local else f'account …{target.account[-4:]}, {target.region}'}",
             f"- commit: {self._commit}",
             f"- failed: {', '.join(step.name for step in record.failures) or 'nothing'}",
-            f"- left out: {'; '.join(left_out) or 'nothing'}",
+            f"- skipped: {'; '.join(skipped) or 'nothing'}",
             f"- not deleted: {', '.join(self._left) or 'nothing'}",
         ]
         for section in dict.fromkeys(step.section for step in record.steps):
@@ -184,6 +184,6 @@ class FirstRun:
         stack, aws = self.target.stack, "python3 infra/local aws" if self.target.is_local else "aws"
         return [
             f"make delete STACK={stack} CONFIRM={stack}{' TO=local' if self.target.is_local else ''}",
-            f"{aws} dynamodb delete-table --table-name …, for each table that the first command says it kept",
+            f"{aws} dynamodb delete-table --table-name …, for each table that the first command lists as kept",
             f"{aws} s3 rm --recursive s3://{Releases(self.target).find_bucket() or '…'}/{stack}/",
         ]

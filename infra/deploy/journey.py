@@ -1,4 +1,4 @@
-"""What a first run does with a deployed stack: a brand's journey, an outage of the CMS, a gradual deployment."""
+"""The exercises of a first run: a brand's journey, an outage of the CMS, a gradual deployment."""
 
 import json
 import os
@@ -21,15 +21,15 @@ from record import Record
 from removal import Resource
 from stacks import Target
 
-UNANSWERED = "http://127.0.0.1:9"  # inside the function's own sandbox, where nothing listens
+UNANSWERED = "http://127.0.0.1:9"  # nothing listens on this port of the function's sandbox
 BRANDS = 5
-FAILURES = 2  # different brands that fail before the circuit opens
+FAILURES = 2  # brands whose failures open the circuit
 
 Deploy = Callable[..., str]
 
 
 class Application:
-    """A deployed stack, as a client and as its operator see it."""
+    """A deployed stack, from the points of view of a client and of an operator."""
 
     def __init__(self, target: Target, outputs: dict[str, str]) -> None:
         self.target = target
@@ -42,7 +42,7 @@ class Application:
         """Whether a brand was created."""
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any, str]:
-        """The answer's status, its body, and its `ETag`."""
+        """Sends a request; returns the response's status, body and `ETag`."""
         given = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"} | headers
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, given, method=method)
@@ -54,14 +54,14 @@ class Application:
         return status, json.loads(text) if text.startswith("{") else text, etag
 
     def expect(self, wanted: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[Any, str]:
-        """The body and the `ETag` of an answer with that status; a problem if it has another."""
+        """Sends a request; returns the body and the `ETag`, or raises a Problem if the status is not the wanted one."""
         status, answer, etag = self.send(method, path, body, **headers)
         if status != wanted:
-            raise Problem(f"{method} {path} answered {status} instead of {wanted}: {str(answer)[:200]}")
+            raise Problem(f"{method} {path} returned {status} instead of {wanted}: {str(answer)[:200]}")
         return answer, etag
 
     def create(self, name: str, key: str) -> str:
-        """Creates a brand and answers its id."""
+        """Creates a brand and returns its id."""
         answer, _ = self.expect(200, "POST", "/admin/brands", {"name": name}, **{"Idempotency-Key": key})
         self.creates = True
         return str(answer["brand"]["id"])
@@ -80,7 +80,7 @@ class Application:
             raise Problem(done.stderr.strip())
 
     def row(self, table: str, id: str) -> dict[str, Any]:
-        """A row of a table by its id; empty if there is none."""
+        """Reads a row of a table by its id; returns an empty one if there is none."""
         found = self.target.client("dynamodb").get_item(
             TableName=self.outputs[table], Key={"id": {"S": id}}, ConsistentRead=True
         )
@@ -88,40 +88,40 @@ class Application:
         return {name: read(value) for name, value in found.get("Item", {}).items()}
 
     def is_synced(self, id: str) -> bool:
-        """Whether the CMS has what the row says."""
+        """Whether the CMS has the row's version."""
         row = self.row("BrandsTableName", id)
         return bool(row) and row.get("sync_cms", {}).get("reached", 0) >= row["version"]
 
     def cause_of_opening(self) -> str | None:
-        """Why the circuit is open; None where it is closed."""
+        """Why the circuit is open; None if it is closed."""
         opening = self.row("CircuitsTableName", "cms").get("open")
         return str(opening["cause"]) if opening else None
 
     def parked(self) -> int:
-        """How many messages the dead-letter queue has."""
+        """The number of messages in the dead-letter queue."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         url = self.outputs["BrandEventsDeadLetterQueueUrl"]
         found = self.target.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(map(int, found["Attributes"].values()))
 
     def sweep(self) -> None:
-        """Invokes republish-brands, which its schedule would do within a minute."""
+        """Invokes republish-brands now instead of waiting up to a minute for its schedule."""
         name = self.outputs["RepublishBrandsFunctionName"]
         self.target.client("lambda").invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
 
     def wait(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
-        """Waits until it holds; a problem if it takes too long."""
+        """Waits until the condition holds; raises a Problem if that takes too long."""
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                raise Problem(f"{what}: not within {seconds:.0f} seconds")
+                raise Problem(f"timed out after {seconds:.0f} seconds, waiting until {what}")
             time.sleep(0.2 if self.target.is_local else 2)
 
 
 def journey(app: Application, record: Record) -> None:
     """A brand's life, as a client of the API sees it."""
     with record.step("the API answers"):
-        app.wait(lambda: _is_up(app), "GET /health answers 200", 60)
+        app.wait(lambda: _is_up(app), "GET /health returns 200", 60)
     email, password = "first-run@example.com", secrets.token_urlsafe(24)
     with record.step("an administrator is created"):
         app.create_admin(email, password)
@@ -133,24 +133,24 @@ def journey(app: Application, record: Record) -> None:
     key = secrets.token_hex(8)
     with record.step("a brand is created"):
         id = app.create("First", key)
-    with record.step("the same request again is answered with the same brand"):
+    with record.step("a repeated request returns the same brand"):
         if (other := app.create("First", key)) != id:
             raise Problem(f"a second brand was created: {other}")
     with record.step("the brand is synced"):
         app.wait(lambda: app.is_synced(id), "the brand is synced", 90)
     path = f"/admin/brands/{id}"
-    with record.step("it is read"):
+    with record.step("the brand is read"):
         _, etag = app.expect(200, "GET", path)
-    with record.step("it is renamed with If-Match, and once more with the old version refused with 412"):
+    with record.step("a rename with If-Match succeeds, and one of an old version is refused with 412"):
         app.expect(200, "POST", path, {"name": "Renamed"}, **{"If-Match": etag})
         app.expect(412, "POST", path, {"name": "Late"}, **{"If-Match": etag})
     with record.step("the new name is synced"):
         app.wait(lambda: app.is_synced(id), "the new name is synced", 90)
-    with record.step("pages by cursor list it") as note:
+    with record.step("lists by cursor have all brands") as note:
         second = app.create("Second", secrets.token_hex(8))
         app.wait(lambda: {id, second} <= set(_listed(app)), "both brands are listed", 30)
-        note("2 brands, 1 a page")
-    with record.step("it is deleted, and then not found"):
+        note("2 brands, 1 per page")
+    with record.step("the brand is deleted, and then not found"):
         app.expect(200, "DELETE", path)
         app.expect(404, "GET", path)
     with record.step("the deletion is synced"):
@@ -158,7 +158,7 @@ def journey(app: Application, record: Record) -> None:
 
 
 def _is_up(app: Application) -> bool:
-    """Whether the API answers: the name of a new one may be unknown for some seconds."""
+    """Whether the API answers: for a few seconds, DNS may not know a new API's name."""
     try:
         return app.send("GET", "/health")[0] == 200
     except OSError:
@@ -166,7 +166,7 @@ def _is_up(app: Application) -> bool:
 
 
 def _listed(app: Application) -> list[str]:
-    """The ids of all brands, by pages of one."""
+    """The ids of all brands, read in pages of one."""
     ids, after = [], ""
     while after is not None:
         answer, _ = app.expect(200, "GET", f"/admin/brands?limit=1&after={after}")
@@ -176,10 +176,10 @@ def _listed(app: Application) -> list[str]:
 
 
 def outage(app: Application, record: Record, deploy: Deploy, minutes: int) -> None:
-    """The CMS is away, and comes back: nothing is lost."""
-    with record.step("the CMS is taken away") as note:
+    """Takes the CMS down and brings it back; nothing may be lost."""
+    with record.step("the CMS goes down") as note:
         note(f"release {deploy(f'CmsUrl={UNANSWERED}')}")
-    with record.step("brands are created all the same") as note:
+    with record.step("brands are still created") as note:
         ids = [app.create(f"During the outage {n}", secrets.token_hex(8)) for n in range(BRANDS)]
         note(f"{len(ids)} created")
     with record.step("their runs are suspended, and the circuit opens") as note:
@@ -190,23 +190,23 @@ def outage(app: Application, record: Record, deploy: Deploy, minutes: int) -> No
     if minutes:
         with record.step(f"the outage lasts for {minutes} minutes"):
             time.sleep(minutes * 60)
-    with record.step("none is synced, and none parked") as note:
+    with record.step("no brand is synced, and no message parked") as note:
         if synced := sum(map(app.is_synced, ids)):
-            raise Problem(f"{synced} were synced, with no CMS")
+            raise Problem(f"{synced} were synced without a CMS")
         _check_parked(app)
         note("0 synced, 0 parked")
     with record.step("the CMS is back") as note:
         note(f"release {deploy()}")
-    with record.step("all are synced, and the circuit closes") as note:
+    with record.step("all brands are synced, and the circuit closes") as note:
 
         def is_over() -> bool:
             app.sweep()
             return app.cause_of_opening() is None and all(map(app.is_synced, ids))
 
-        # A run that found the circuit open waits for a minute, and each reminder doubles a row's wait.
-        app.wait(is_over, "all are synced, and the circuit is closed", 600)
+        # A run that found the circuit open waits for a minute, and each notification doubles the wait of its row.
+        app.wait(is_over, "all brands are synced, and the circuit is closed", 600)
         note(f"{len(ids)} synced, closed")
-    with record.step("none is lost, and none parked") as note:
+    with record.step("no brand is lost, and no message parked") as note:
         for id in ids:
             app.expect(200, "GET", f"/admin/brands/{id}")
         _check_parked(app)
@@ -214,7 +214,7 @@ def outage(app: Application, record: Record, deploy: Deploy, minutes: int) -> No
 
 
 def _suspended(app: Application, ids: list[str]) -> int:
-    """How many of these brands have a run that waits."""
+    """The number of these brands whose run is suspended."""
     rows = [app.row("BrandsTableName", id) for id in ids]
     runs = [json.loads(row["sync_cms"]["run"]["record"]) for row in rows if row.get("sync_cms", {}).get("run")]
     return sum("resume_at" in run for run in runs)
@@ -226,7 +226,7 @@ def _check_parked(app: Application) -> None:
 
 
 def canary(app: Application, record: Record, deploy: Deploy) -> None:
-    """Another release, deployed while clients go on."""
+    """Deploys another release while clients send requests."""
     answers: Counter[str] = Counter()
     over = threading.Event()
 
@@ -239,7 +239,7 @@ def canary(app: Application, record: Record, deploy: Deploy) -> None:
                     answers[type(error).__name__] += 1
 
     gradual = "none" if app.target.is_local else "Canary10Percent5Minutes"
-    with record.step("another release is deployed, with requests all the while") as note:
+    with record.step("another release is deployed while clients send requests") as note:
         before = _live(app)
         thread = threading.Thread(target=client, daemon=True)
         thread.start()
@@ -251,24 +251,24 @@ def canary(app: Application, record: Record, deploy: Deploy) -> None:
     with record.step("every request was answered") as note:
         note(", ".join(f"{answer}: {count} times" for answer, count in sorted(answers.items())))
         if set(answers) != {"200"}:
-            raise Problem("only 200 was expected")
+            raise Problem("expected only 200")
     with record.step("the alias `live` has each function's new version") as note:
         after = _live(app)
         note(", ".join(f"{name.removesuffix('FunctionName')} {before[name]} → {after[name]}" for name in after))
         if stale := [name for name in after if int(after[name]) <= int(before[name])]:
-            raise Problem(f"not those of {', '.join(stale)}")
+            raise Problem(f"still the old versions: {', '.join(stale)}")
     if app.target.is_local:
-        record.left_out("CodeDeploy's deployments succeeded", "the emulator has no CodeDeploy")
+        record.skip("CodeDeploy's deployments succeeded", "the emulator has no CodeDeploy")
         return
     with record.step("CodeDeploy's deployments succeeded") as note:
         statuses = deployments(app.target, removal.resources(app.target))
         note(", ".join(f"{status}: {count}" for status, count in statuses.items()))
         if set(statuses) != {"Succeeded"} or statuses["Succeeded"] < len(after):
-            raise Problem(f"{len(after)} that succeeded were expected")
+            raise Problem(f"expected {len(after)} successful deployments")
 
 
 def _live(app: Application) -> dict[str, str]:
-    """The version that each function's alias points at, by the function's output."""
+    """The version that each function's alias points to, by the function's output."""
     client = app.target.client("lambda")
     names = {output: name for output, name in app.outputs.items() if output.endswith("FunctionName")}
     return {
@@ -278,7 +278,7 @@ def _live(app: Application) -> dict[str, str]:
 
 
 def deployments(target: Target, resources: Sequence[Resource]) -> Counter[str]:
-    """How many of the stack's deployments by CodeDeploy have which status."""
+    """Counts the stack's CodeDeploy deployments by status."""
     client = target.client("codedeploy")
     ids = []
     for one in resources:

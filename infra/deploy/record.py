@@ -1,4 +1,4 @@
-"""What a first run tried, step by step, and its report in Markdown."""
+"""The steps of a first run and their outcomes, as tables in Markdown."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ Note = Callable[[str], None]
 
 
 class _Failed(Exception):
-    """A step failed, and is recorded: the rest of its section is left out."""
+    """A step failed and is recorded: the rest of its section is skipped."""
 
 
 @dataclass
@@ -23,13 +23,13 @@ class Step:
     section: str
     name: str
     status: str = "ok"
-    """ok, failed or left out."""
+    """ok, failed or skipped."""
     seconds: float = 0
     details: list[str] = field(default_factory=list)
 
 
 class Record:
-    """The steps, each printed when it ends."""
+    """The steps of a run. Each is printed when it ends."""
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
@@ -41,16 +41,16 @@ class Record:
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """Steps that build on each other: the first that fails ends the section, but not the run."""
+        """A section whose steps build on each other: a failed step ends the section, but not the run."""
         self._begin(name)
         try:
             yield
         except _Failed:
-            self.left_out(f"the rest of {name}", f"{self.failures[-1].name!r} failed")
+            self.skip(f"the rest of {name}", f"{self.failures[-1].name!r} failed")
 
     @contextmanager
     def attempt(self, section: str, name: str) -> Iterator[Note]:
-        """A step of a section whose other steps are tried even if this one fails."""
+        """A step of a section whose other steps run even if this one fails."""
         self._begin(section)
         with suppress(_Failed), self.step(name) as note:
             yield note
@@ -62,7 +62,7 @@ class Record:
 
     @contextmanager
     def step(self, name: str) -> Iterator[Note]:
-        """Takes the time of a step. It yields what notes a detail of it."""
+        """Times a step and records its outcome. Yields a function that adds a detail to the report."""
         step = Step(self._section, name)
         start = time.monotonic()
         try:
@@ -77,16 +77,16 @@ class Record:
             step.seconds = time.monotonic() - start
             self._add(step)
 
-    def left_out(self, name: str, reason: str) -> None:
-        self._add(Step(self._section, name, "left out", details=[reason]))
+    def skip(self, name: str, reason: str) -> None:
+        self._add(Step(self._section, name, "skipped", details=[reason]))
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)
         details = f": {'; '.join(step.details)}" if step.details else ""
-        print(f"  {step.status:<8} {step.seconds:6.1f} s  {step.name}{details}", flush=True)
+        print(f"  {step.status:<7} {step.seconds:6.1f} s  {step.name}{details}", flush=True)
 
     def table(self, section: str) -> str:
-        """The steps of a section."""
+        """Returns a section's steps as a table."""
         rows = [
             (step.name, step.status, f"{step.seconds:.1f}", "; ".join(step.details))
             for step in self.steps
@@ -96,7 +96,7 @@ class Record:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; `none` in place of an empty one."""
+    """Returns a table in Markdown, or `none` if it has no rows."""
     if not rows:
         return "none"
     lines = [heads, ["---"] * len(heads), *rows]
@@ -106,6 +106,6 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _in_one_line(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    told = isinstance(error, Problem | ClientError)
+    is_self_explanatory = isinstance(error, Problem | ClientError)
     text = " ".join(str(error).split()) or "no reason given"
-    return text[:300] if told else f"{type(error).__name__}: {text[:300]}"
+    return text[:300] if is_self_explanatory else f"{type(error).__name__}: {text[:300]}"

@@ -1,4 +1,4 @@
-"""Removing a throw-away stack with all that outlives a stack, and seeing that nothing of it is left."""
+"""Deletes a throw-away stack and everything that outlives a stack, then checks that nothing is left."""
 
 import re
 import time
@@ -14,7 +14,7 @@ from releases import Releases
 from stacks import Target
 
 TABLE = "AWS::DynamoDB::Table"
-# What asks a service for a resource. All others are parts of these: routes, permissions, versions, policies …
+# The call that finds a resource, by type. All other types are parts of these: routes, permissions, versions …
 _PROBES = {
     TABLE: ("dynamodb", "describe_table", "TableName"),
     "AWS::ApiGatewayV2::Api": ("apigatewayv2", "get_api", "ApiId"),
@@ -36,7 +36,7 @@ _GONE = re.compile("NotFound|NonExistent|NoSuch|NotExist")
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource of the stack: its name in the template, and what its service knows it by."""
+    """A resource of the stack: its type, its logical id as the name, and its physical id."""
 
     type: str
     name: str
@@ -44,7 +44,7 @@ class Resource:
 
 
 def resources(target: Target) -> list[Resource]:
-    """All resources of the stack; none if there is no stack."""
+    """Lists all resources of the stack; empty if there is no stack."""
     if not target.find():
         return []
     pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=target.stack)
@@ -53,7 +53,7 @@ def resources(target: Target) -> list[Resource]:
 
 
 def delete_stack(target: Target) -> None:
-    """Deletes the stack, once it is settled. An interrupted update is cancelled first."""
+    """Deletes the stack once no update is under way. An interrupted update is cancelled first."""
     cloudformation = target.client("cloudformation")
     while (stack := target.find()) and re.search("^(UPDATE|ROLLBACK).*_IN_PROGRESS$", stack.status):
         if stack.status == "UPDATE_IN_PROGRESS":
@@ -68,7 +68,7 @@ def delete_tables(target: Target, ids: Sequence[str]) -> None:
     dynamodb = target.client("dynamodb")
     for id in ids:
         with suppress(dynamodb.exceptions.ResourceNotFoundException):
-            # The emulator protects them whatever the template's parameter says.
+            # The emulator protects tables even if the template's parameter is false.
             if dynamodb.describe_table(TableName=id)["Table"].get("DeletionProtectionEnabled"):
                 dynamodb.update_table(TableName=id, DeletionProtectionEnabled=False)
                 dynamodb.get_waiter("table_exists").wait(TableName=id)
@@ -76,7 +76,7 @@ def delete_tables(target: Target, ids: Sequence[str]) -> None:
 
 
 def delete_objects(target: Target, with_bucket: bool) -> int:
-    """Deletes the stack's objects in the bucket of releases, and the bucket if nothing else is in it."""
+    """Deletes the stack's objects in the bucket of releases and counts them; on request deletes the empty bucket."""
     releases = Releases(target)
     count = releases.delete() if releases.find_bucket() else 0
     if with_bucket:
@@ -85,9 +85,9 @@ def delete_objects(target: Target, with_bucket: bool) -> int:
 
 
 def left(target: Target, deleted: Sequence[Resource]) -> tuple[int, list[Resource]]:
-    """How many resources were asked for, and which of them are still there after two minutes."""
+    """Returns the number of resources it checked, and those that still exist after two minutes."""
     asked = waiting = [one for one in deleted if one.type in _PROBES]
-    deadline = time.monotonic() + 120  # so long a deleted queue may answer, a mapping or a table be on its way
+    deadline = time.monotonic() + 120  # a deleted queue may still answer, and a mapping or a table still be deleting
     while (waiting := [one for one in waiting if _is_there(target, one)]) and time.monotonic() < deadline:
         time.sleep(0.5 if target.is_local else 5)
     return len(asked), waiting
@@ -102,5 +102,5 @@ def _is_there(target: Target, resource: Resource) -> bool:
         if _GONE.search(error.response["Error"]["Code"]):
             return False
         raise
-    # An alarm that is gone is left out of the answer; a secret is kept for a while, marked as deleted.
+    # The response omits alarms that do not exist; a deleted secret is kept for a while, with a date of deletion.
     return bool(found.get("MetricAlarms", True)) and "DeletedDate" not in found

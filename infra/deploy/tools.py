@@ -1,4 +1,4 @@
-"""The tools' own virtual environment, under target/: SAM asks for other versions of what the local stack uses."""
+"""The deployment tools' virtual environment, under target/. SAM and the local stack need different package versions."""
 
 import os
 
@@ -9,13 +9,13 @@ FOLDER = TARGET / "deploy"
 _OWN = VirtualEnvironment(
     FOLDER / "tools",
     ROOT / "infra" / "deploy" / "requirements.txt",
-    "the SAM command line and what builds for Lambda, under target/; once, about two minutes",
+    "the SAM command line and the build tools for Lambda, under target/; once, about two minutes",
 )
 prepare, entered, enter = _OWN.prepare, _OWN.entered, _OWN.enter
 
 
 def use() -> None:
-    """Has this process, and so all it starts, find the tools."""
+    """Puts the tools on the path of this process and of its children."""
     os.chdir(ROOT)
     os.environ |= {
         "PATH": f"{_OWN.folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",

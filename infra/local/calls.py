@@ -1,7 +1,7 @@
-"""Records the AWS calls that the functions make, and mends two permission checks that differ from those of AWS.
+"""Records the functions' AWS calls, and corrects two permission checks of the emulator that differ from AWS.
 
 ministack checks every signed request with `iam_evaluator.enforce`, which returns None if the policies allow it. The
-recorder wraps that function: it sees the role, the action and the resource of each request, but no body.
+recorder wraps that function: it sees each request's role, action and resource, but not its body.
 tests/infra/test_calls.py compares the record with the policies.
 """
 
@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def _with_actions_of_aws(extract: Callable[..., str | None]) -> Callable[..., str | None]:
-    # On AWS sqs:SendMessage authorises batches, too; there is no action sqs:SendMessageBatch.
+    # On AWS, sqs:SendMessage authorises batches, too; an action sqs:SendMessageBatch does not exist.
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
     def action(service: str, *request: Any) -> str | None:
         found = extract(service, *request)
@@ -48,7 +48,7 @@ def _with_actions_of_aws(extract: Callable[..., str | None]) -> Callable[..., st
 
 
 def _with_leading_keys(context: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
-    # The emulator does not know dynamodb:LeadingKeys, so each condition on it would hold.
+    # The emulator does not set dynamodb:LeadingKeys, so every condition on it would hold.
     def with_keys(body: bytes) -> dict[str, Any]:
         from ministack.services import dynamodb
 
@@ -88,7 +88,7 @@ def _recorded(enforce: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_record(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """The application, which also serves the record."""
+    """Wraps the application and serves the record at PATH."""
 
     async def answering(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http" or scope["path"] != PATH:

@@ -1,10 +1,10 @@
-"""Starts ministack, the emulator, so that no web page in the developer's browser can use it.
+"""Starts ministack, the emulator, and keeps web pages in the developer's browser from using it.
 
-The emulator takes any access key, checks no signature, lets pages of every origin read its answers, and runs functions
-as the developer. So each request is checked first. A page of another origin shows itself by `Origin` or
-`Sec-Fetch-Site`, which only browsers send; one whose name resolves to this machine (DNS rebinding) by `Host`.
+The emulator accepts any access key and any signature, lets pages of every origin read its answers, and runs functions
+as the developer. So each request is checked first. `Origin` or `Sec-Fetch-Site`, which only browsers send, reveals a
+page of another origin; `Host` reveals one whose name resolves to this machine (DNS rebinding).
 
-The deployed API is open to pages of other origins: API Gateway's CORS configuration, and the token, are what guards it.
+The deployed API is open to pages of other origins; API Gateway's CORS configuration and the token protect it.
 """
 
 import re
@@ -23,7 +23,7 @@ _API = re.compile(r"/_aws/execute-api/[^/]+/.*", re.DOTALL)
 
 
 def refusal(path: str, scheme: str, headers: list[tuple[bytes, bytes]]) -> str | None:
-    """Why a request is refused; None if it is not."""
+    """Why a request is refused; None if it is allowed."""
 
     def values(name: bytes) -> list[str]:
         return [value.decode("latin-1") for header, value in headers if header.lower() == name]
@@ -41,7 +41,7 @@ def refusal(path: str, scheme: str, headers: list[tuple[bytes, bytes]]) -> str |
 
 
 def guarded(app: App) -> App:
-    """The application, behind the check of each request."""
+    """Wraps the application in the check of each request."""
 
     async def checked(scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -65,7 +65,7 @@ def guarded(app: App) -> App:
 if __name__ == "__main__":
     import ministack.app as emulator
 
-    # Isolated (-I), Python does not search this folder. It goes last, so that no file in it hides a package.
+    # Isolated (-I), Python does not search this folder. Appended last, its files cannot hide packages.
     sys.path.append(str(Path(__file__).parent))
     sys.dont_write_bytecode = True  # no __pycache__ among the sources
     import calls

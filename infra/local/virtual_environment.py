@@ -1,4 +1,4 @@
-"""Virtual environments, each made from a list of packages with their hashes. Needs only bare Python."""
+"""Virtual environments, each created from a list of packages with hashes. Runs on bare Python."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ class VirtualEnvironment:
     announcement: str
 
     def prepare(self) -> None:
-        """Makes it, again when its requirements or Python changed."""
+        """Creates it, and recreates it after a change of its requirements or of Python."""
         stamp = self.folder / "complete"  # written last, so an interrupted installation has none
         wanted = hashlib.sha256(self.requirements.read_bytes() + sys.version.encode()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:
@@ -37,10 +37,10 @@ class VirtualEnvironment:
             stamp.write_text(wanted)
 
     def entered(self) -> bool:
-        """Whether this process runs in it."""
+        """Whether this process runs in the environment."""
         return os.path.realpath(sys.prefix) == os.path.realpath(self.folder)
 
     def enter(self) -> None:
-        """Continues this process, with its arguments, in it."""
+        """Restarts this process, with its arguments, in the environment."""
         python = str(self.folder / "bin" / "python")
         os.execv(python, [python, *sys.argv])

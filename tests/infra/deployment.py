@@ -1,4 +1,4 @@
-"""A stack of the tests' own on the emulator, deployed by what `make deploy` runs, and what there is of it."""
+"""A test's own stack on the emulator, deployed with the program behind `make deploy`, and its resources."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from template import ROOT
 import operate  # infra/local's: found by `template`
 
 API_KEY = f"key-{secrets.token_hex(8)}"
-# The deployment's command line, with another template in the place of infra/template.yaml.
+# Runs the deployment's command line with another template instead of infra/template.yaml.
 _WITH_TEMPLATE = """
 import pathlib, sys
 sys.path += ["infra/deploy", "infra/local"]
@@ -55,9 +55,9 @@ class Deployment:
         self._token = ""
 
     def run(self, *arguments: str, status: int = 0, api_key: str = API_KEY, template: str = "") -> str:
-        """Runs infra/deploy and answers all that it says; fails where its status is another.
+        """Runs infra/deploy and returns its output; fails if it exits with another status.
 
-        With a template it deploys that one instead.
+        A given template replaces infra/template.yaml.
         """
         port = self.endpoint.rpartition(":")[2]
         environment = os.environ | {"LOCAL_PORT": port, "CMS_API_KEY": api_key}
@@ -80,19 +80,19 @@ class Deployment:
         return done.stdout
 
     def deploy(self, folder: Path, *parameters: str, **more: Any) -> str:
-        """Deploys the code, and answers all that was said."""
+        """Deploys the code and returns the output."""
         return self.run("deploy", "--code", str(folder), *parameters, **more)
 
     def status(self) -> str:
-        """What CloudFormation says of the stack."""
+        """The stack's status in CloudFormation."""
         return str(self._described()["StackStatus"])
 
     def release(self) -> str:
-        """The release that is deployed."""
+        """The id of the deployed release."""
         return self.parameter("Release")
 
     def parameter(self, name: str) -> str:
-        """What the stack has of a parameter."""
+        """The stack's value of a parameter."""
         parameters = self._described()["Parameters"]
         return str(next(one["ParameterValue"] for one in parameters if one["ParameterKey"] == name))
 

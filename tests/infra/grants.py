@@ -1,4 +1,4 @@
-"""Compares the calls that a role made with what its policy grants, both ways."""
+"""Compares a role's calls with its policy's grants, both ways."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

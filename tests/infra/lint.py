@@ -1,7 +1,7 @@
-"""Lints the template as it is written and as SAM transforms it: .venv/bin/python -B tests/infra/lint.py
+"""Lints the template, both as written and as SAM transforms it: .venv/bin/python -B tests/infra/lint.py
 
-cfn-lint reads all forms, checkov the transformed ones, and parliament the policies in those. lint.toml lists the findings
-that are accepted, each with its reason. An exception that matches no finding fails the lint.
+cfn-lint reads all forms, checkov the transformed ones, and parliament their policies. lint.toml lists the accepted
+findings with the reasons. An exception that matches no finding fails the lint.
 """
 
 import json
@@ -31,7 +31,7 @@ TOOLS = VirtualEnvironment(
 )
 # CodeDeploy's resources exist only in a gradual deployment.
 GRADUAL_DEPLOYMENTS = ("none", "Canary10Percent5Minutes")
-# The ARNs that references stand for, by type or parameter. Any other reference becomes text that parliament rejects as an ARN.
+# The ARNs of references, by type and attribute. Any other reference becomes text that parliament rejects as an ARN.
 ARNS = {
     ("AWS::CloudWatch::Alarm", "Arn"): "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{}",
     ("AWS::DynamoDB::Table", "Arn"): "arn:aws:dynamodb:us-east-1:123456789012:table/{}",
@@ -68,7 +68,7 @@ class Finding(NamedTuple):
 
 
 def findings(file: Path = FILE, folder: Path = FOLDER) -> list[Finding]:
-    """Runs the tools on a template. The folder gets its transformed forms."""
+    """Runs the tools on a template and writes its transformed forms to the folder."""
     TOOLS.prepare()
     folder.mkdir(parents=True, exist_ok=True)
     forms = {folder / f"{one}.json": template.transformed(file, GradualDeployment=one) for one in GRADUAL_DEPLOYMENTS}
@@ -85,7 +85,7 @@ def findings(file: Path = FILE, folder: Path = FOLDER) -> list[Finding]:
 
 
 def exceptions() -> Exceptions:
-    """The findings that are accepted."""
+    """The accepted findings."""
     found: Exceptions = tomllib.loads(EXCEPTIONS.read_text())
     return found
 
@@ -121,7 +121,7 @@ def _cfn_lint(files: list[Path], folder: Path) -> list[Finding]:
 
 def _checkov(files: list[Path], folder: Path) -> list[Finding]:
     options = ["--framework", "cloudformation", "--skip-download", "--quiet", "--output", "json", "--file"]
-    # By name: it puts the path that it was given into values, and takes 40 letters of a path for a secret key.
+    # File names, not paths: checkov puts them into values, and takes 40 letters of a path for a secret key.
     found = json.loads(_output([TOOLS.folder / "bin" / "checkov", *options, *(path.name for path in files)], folder))
     if found["summary"]["parsing_errors"]:
         raise Problem(f"lint: checkov cannot read {' or '.join(map(shown, files))}")
@@ -137,7 +137,7 @@ def _parliament(policies: list[tuple[str, str]], folder: Path) -> list[Finding]:
 
 
 def _output(command: list[str | Path], folder: Path, input: str = "") -> str:
-    # Reads no settings of the developer's, and does not look for a newer checkov on the network.
+    # Ignores the developer's settings, and does not look for a newer checkov on the network.
     env = {"PATH": os.defpath, "HOME": str(folder), "CKV_SKIP_PACKAGE_UPDATE_CHECK": "true"}
     done = subprocess.run(command, cwd=folder, env=env, input=input, capture_output=True, text=True)
     if not done.stdout:
@@ -146,7 +146,7 @@ def _output(command: list[str | Path], folder: Path, input: str = "") -> str:
 
 
 def _policies(form: Template) -> Iterator[tuple[str, str]]:
-    """The policies as JSON, by logical id. Trust policies are left out: parliament reads none that lack a resource."""
+    """The policies as JSON, by logical id, without trust policies: parliament rejects policies without a resource."""
 
     def documents(value: Any) -> Iterator[Any]:
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):

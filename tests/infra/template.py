@@ -1,4 +1,4 @@
-"""The template as its tests read it: as it is written, and as SAM makes CloudFormation's of it."""
+"""Reads the template for its tests: as written, and as SAM transforms it for CloudFormation."""
 
 import copy
 import json
@@ -30,13 +30,13 @@ class _NoManagedPolicies:
 
 
 def written(file: Path = FILE) -> Template:
-    """As it is written, its functions (!Ref, !GetAtt …) in their long form."""
+    """The template as written, with its functions (!Ref, !GetAtt …) in their long form."""
     template: Template = json.loads(json.dumps(cfn_yaml.load(str(file))))
     return template
 
 
 def transformed(file: Path = FILE, /, **parameters: str) -> Template:
-    """As CloudFormation gets it. The parameters are those that SAM looks at."""
+    """The template as CloudFormation gets it. SAM reads the given parameters."""
     template = written(file)
     for name, value in parameters.items():
         template["Parameters"][name]["Default"] = value

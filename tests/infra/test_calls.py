@@ -1,4 +1,4 @@
-"""The roles of the functions grant the calls that the functions make, and no others.
+"""The functions' roles grant exactly the calls that the functions make.
 
 python3 infra/local exec -- python3 -m unittest discover --start-directory tests/infra --pattern test_calls.py
 """
@@ -23,7 +23,7 @@ TABLE, OTHER = "arn:table/users", "arn:table/brands"
 
 
 class TheComparison(unittest.TestCase):
-    """Each test but the first shows that the comparison can fail."""
+    """All tests but the first show that the comparison can fail."""
 
     def statement(self, **changes: Any) -> dict[str, Any]:
         return {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE} | changes
@@ -31,7 +31,7 @@ class TheComparison(unittest.TestCase):
     def conditional(self) -> dict[str, Any]:
         return self.statement(Condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#a"]}})
 
-    def test_accepts_calls_that_are_granted_if_each_grant_is_used(self) -> None:
+    def test_accepts_granted_calls_if_each_grant_is_used(self) -> None:
         both = self.statement(Action=["dynamodb:GetItem", "dynamodb:Query"], Resource=[OTHER])
         calls = [Call("role", f"dynamodb:{action}", OTHER) for action in ("GetItem", "Query")]
         calls.append(Call("role", "dynamodb:GetItem", TABLE, ("#a",)))
@@ -90,14 +90,14 @@ class TheFunctions(unittest.TestCase):
                 self.assertFalse(found, "\n" + "\n".join(found))
 
     def statements(self, role: str) -> list[dict[str, Any]]:
-        """What the role grants, as IAM has it."""
+        """The statements of the role's policies, read from IAM."""
         iam = client("iam")
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
         policies = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
         return [statement for policy in policies for statement in policy["Statement"]]
 
     def of_the_platform(self, function: str, resources: dict[str, str]) -> list[Call]:
-        """The calls that AWS Lambda makes with the function's role. The emulator makes them without it."""
+        """The calls that AWS Lambda makes with the function's role. The emulator does not use the role for them."""
         name = function.removesuffix("Function")
         prefix = resources[f"{name}LogGroup"]
         [group] = client("logs").describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]
@@ -113,7 +113,7 @@ class TheFunctions(unittest.TestCase):
         return [Call(resources[f"{name}Role"], *call) for call in calls]
 
     def use_the_api(self) -> None:
-        """Sends each kind of request, also refused and repeated ones."""
+        """Sends each kind of request, including refused and repeated ones."""
         sign_in, brands = "/auth/user/emailpass", "/admin/brands"
         email, password = os.environ["ADMIN_EMAIL"], os.environ["ADMIN_PASSWORD"]
         for who, secret, expected in (
@@ -175,7 +175,7 @@ class TheFunctions(unittest.TestCase):
         finally:
             self.break_the_cms()
         self.sweep_until(lambda: True if self.failed_probes() is None else None, "the circuit is closed")
-        # One of them may have been the probe. Not all: brands that met the open circuit wait for a minute.
+        # One of them may have been the probe. Two are enough: brands that met the open circuit wait for a minute.
         synced = lambda: sum(self.in_cms(id) == 200 for id in made) >= 2 or None  # noqa: E731
         self.sweep_until(synced, "two of the brands are in the CMS")
 
@@ -213,7 +213,7 @@ class TheFunctions(unittest.TestCase):
         await_that(met, what, 120)
 
     def api(self, method: str, path: str, body: Any = None, status: int = 200, key: str | None = None) -> Any:
-        """Sends a request as the administrator and returns the JSON that the API answers."""
+        """Sends a request as the administrator and returns the JSON of the response."""
         headers = {"Authorization": f"Bearer {os.environ['ADMIN_TOKEN']}"} | ({"Idempotency-Key": key} if key else {})
         found, text = self.fetch(method, f"{os.environ['API_URL']}{path}", body, headers)
         self.assertEqual(found, status, f"{method} {path}: {text!r}")
@@ -222,7 +222,7 @@ class TheFunctions(unittest.TestCase):
     def fetch(
         self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Status and body of the answer."""
+        """Sends a request and returns the status and the body of the response."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} | (headers or {})
         request = urllib.request.Request(url, data, headers, method=method)

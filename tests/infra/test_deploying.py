@@ -86,7 +86,7 @@ class ADeployment(unittest.TestCase):
         self.assertNotEqual(spoiled["CodeSha256"], old["CodeSha256"])
         said = self.stack.run("rollback", self.release, api_key="")
         self.assertNotIn("build:", said)
-        # Lambda publishes no version that equals the last one: one of the same code takes another release.
+        # Lambda publishes only changed functions, so old code needs a new release.
         self.assertNotEqual(self.stack.release(), self.release)
         new = self.stack.live("CreateBrand")
         self.assertEqual(new["Environment"]["Variables"]["RELEASE"], self.stack.release())
@@ -148,12 +148,12 @@ class ADeployment(unittest.TestCase):
         said = Deployment("tried-without-key").deploy(self.first, status=1, api_key="")
         self.assertIn("CMS_API_KEY is not set", said)
 
-    def test_publishes_that_its_alarms_end_and_not_that_they_are_new(self) -> None:
+    def test_publishes_the_ends_of_its_alarms_and_not_new_alarms(self) -> None:
         events = client("events")
         [rule] = events.list_rules(NamePrefix="tried-updating-AlarmEndRule")["Rules"]
         described = client("cloudwatch").describe_alarms(AlarmNamePrefix="tried-updating-DeadLettersAlarm")
         [alarm] = described["MetricAlarms"]
-        # The state before and the new one, and the description where the alarm is another stack's.
+        # The previous and the new state, another stack's description or none, and whether the rule matches.
         for before, state, others, published in (
             ("ALARM", "OK", "", True),
             ("INSUFFICIENT_DATA", "OK", "", False),
@@ -192,9 +192,9 @@ class ADeployment(unittest.TestCase):
 
 @unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
 class AFailedCreation(unittest.TestCase):
-    def test_is_deleted_whole(self) -> None:
+    def test_leaves_nothing_behind(self) -> None:
         stack = Deployment("tried-failing")
-        stack.run("delete", status=1)  # sets the tools up
+        stack.run("delete", status=1)  # installs the tools
         with folder() as place:
             broken = Path(place) / "template.yaml"
             late = "\n  Late:\n    Type: AWS::Logs::LogStream\n    DependsOn: [BrandsTable, AdminUsersTable, Dashboard]\n"
@@ -209,7 +209,7 @@ class AFailedCreation(unittest.TestCase):
         self.assertIn("of-no-stack", (ROOT / log[0]).read_text())
         self.assertLess(len(said.splitlines()), 20, said)
         self.assertEqual(stack.status(), "ROLLBACK_COMPLETE")
-        # On AWS a table that was protected by then could not be rolled back; the emulator deletes it.
+        # On AWS, a protected table could not be rolled back; the emulator deletes it.
         self.assertEqual(stack.parameter("DeletionProtection"), "false")
         self.assertIn("make delete", stack.deploy(first, status=1))
         self.assertIn("kept:\n  nothing", stack.run("delete", "--confirm", "tried-failing"))

@@ -1,4 +1,4 @@
-"""A first run, on the emulator, and what it reads from the logs of functions.
+"""A first run on the emulator, and the parsing of Lambda's reports.
 
 python3 infra/local exec -- python3 -m unittest discover --start-directory tests/infra
 """
@@ -26,8 +26,8 @@ from evidence import Invocation, invocation_of, problems, summary
 from removal import Resource
 from stacks import Target
 
-SECTIONS = ("Deployment", "Journey", "Outage", "Canary", "Collected", "Deletion")
-# Lambda's own lines, as AWS documents them.
+SECTIONS = ("Deployment", "Journey", "Outage", "Canary", "Evidence", "Deletion")
+# Lambda's log lines, as AWS documents them.
 AS_JSON = {
     "time": "2026-11-28T15:00:00.000Z",
     "type": "platform.report",
@@ -50,9 +50,9 @@ AS_TEXT = (
 
 
 class Reports(unittest.TestCase):
-    """The lines in which Lambda reports invocations."""
+    """Lambda's log lines about invocations."""
 
-    def test_a_cold_start_is_read_from_json_and_from_text(self) -> None:
+    def test_a_cold_start_is_parsed_from_json_and_from_text(self) -> None:
         expected = Invocation(duration=12.5, init=49.75, used=31, size=256, succeeded=True)
         self.assertEqual(invocation_of(json.dumps(AS_JSON)), expected)
         text = f"{AS_TEXT}Init Duration: 49.75 ms\t\nXRAY TraceId: 1-5bef4de7\tSegmentId: 6\tSampled: true\n"
@@ -65,13 +65,13 @@ class Reports(unittest.TestCase):
         self.assertEqual(invocation_of(json.dumps(warm)), expected)
         self.assertEqual(invocation_of(AS_TEXT), expected)
 
-    def test_a_time_out_has_failed(self) -> None:
+    def test_a_time_out_is_a_failure(self) -> None:
         late = AS_JSON | {"record": AS_JSON["record"] | {"status": "timeout"}}
         for message in (json.dumps(late), f"{AS_TEXT}Init Duration: 49.75 ms\tStatus: timeout"):
             found = invocation_of(message)
             self.assertTrue(found and not found.succeeded, message)
 
-    def test_other_lines_report_nothing(self) -> None:
+    def test_other_lines_are_not_reports(self) -> None:
         for message in ("START RequestId: 1 Version: 2", "", "{", "[]", '"text"', '{"type": "platform.start"}'):
             self.assertIsNone(invocation_of(message), message)
 
@@ -90,7 +90,7 @@ class Reports(unittest.TestCase):
 
 
 class OnAws(unittest.TestCase):
-    """What the emulator lacks, with the answers of AWS's services as their models have them."""
+    """Features that the emulator lacks, on stubbed responses that follow the models of AWS's services."""
 
     RESOURCES = [
         Resource("AWS::CloudWatch::Alarm", "CircuitOpenAlarm", "stack-CircuitOpenAlarm-1"),
@@ -98,7 +98,7 @@ class OnAws(unittest.TestCase):
     ]
 
     def alarms(self, minutes: int, **states: str) -> tuple[str, list[str]]:
-        """What is made of alarms that changed from OK to these states."""
+        """Evaluates alarms that changed from OK to these states."""
         cloudwatch = stubbed("cloudwatch")
         ids = [one.id for one in self.RESOURCES]
         found = [{"AlarmName": id, "StateValue": "OK"} for id in ids]
@@ -110,16 +110,16 @@ class OnAws(unittest.TestCase):
             cloudwatch.add_response("describe_alarm_history", {"AlarmHistoryItems": items}, asked)
         return evidence.alarms(target(cloudwatch=cloudwatch), self.RESOURCES, minutes)
 
-    def test_an_alarm_that_rings_in_a_short_outage_is_wrong(self) -> None:
+    def test_an_alarm_that_fires_in_a_short_outage_is_unexpected(self) -> None:
         text, wrong = self.alarms(0, SyncBrandErrorsAlarm="ALARM")
-        self.assertEqual(wrong, ["SyncBrandErrorsAlarm rang unexpectedly"])
+        self.assertEqual(wrong, ["SyncBrandErrorsAlarm fired unexpectedly"])
         self.assertIn("| SyncBrandErrorsAlarm | OK | 15:00:00 ALARM |", text)
 
-    def test_a_long_outage_must_ring_the_circuits_alarm(self) -> None:
+    def test_a_long_outage_must_fire_the_circuits_alarm(self) -> None:
         self.assertEqual(self.alarms(20, CircuitOpenAlarm="ALARM")[1], [])
-        self.assertEqual(self.alarms(20)[1], ["CircuitOpenAlarm did not ring"])
+        self.assertEqual(self.alarms(20)[1], ["CircuitOpenAlarm did not fire"])
 
-    def test_without_resources_no_alarms_of_others_are_listed(self) -> None:
+    def test_without_resources_other_stacks_alarms_are_not_listed(self) -> None:
         self.assertEqual(evidence.alarms(target(cloudwatch=stubbed("cloudwatch")), [], 0), ("none", []))
 
     def test_codedeploys_deployments_are_counted_by_status(self) -> None:
@@ -138,19 +138,19 @@ class OnAws(unittest.TestCase):
 
 
 def stubbed(service: Any) -> Stubber:
-    """A client's stub, which checks requests and answers by the service's model."""
+    """Stubs a client; the stub checks requests and responses against the service's model."""
     stub = Stubber(boto3.client(service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"))
     stub.activate()
     return stub
 
 
 def target(**stubs: Stubber) -> Target:
-    """A target on AWS, with these services."""
+    """A target on AWS with these stubbed services."""
     return Target("default", "stack", "123456789012", "us-east-1", lambda service: stubs[service].client, [])
 
 
 class Run:
-    """A first run as a process of its own, with its output in a file."""
+    """A first run in its own process, which writes its output to a file."""
 
     def __init__(self, code: Path, output: Path) -> None:
         self._output = output
@@ -165,15 +165,15 @@ class Run:
         return self._output.read_text(errors="replace")
 
     def await_that(self, text: str) -> None:
-        """Waits until it has said that."""
+        """Waits until the output contains the text."""
         deadline = time.monotonic() + 120
         while text not in self.said():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"it did not say {text!r}:\n{self.said()}")
+                raise AssertionError(f"the output lacks {text!r}:\n{self.said()}")
             time.sleep(0.1)
 
     def report(self) -> str:
-        """The report of a run that has ended."""
+        """The report of a finished run."""
         found = re.search(r"the report: (\S+)", self.said())
         assert found, self.said()
         return (ROOT / found[1]).read_text()
@@ -186,7 +186,7 @@ def section(report: str, name: str) -> list[list[str]]:
 
 
 def left_of(report: str) -> set[str]:
-    """What there is of the run's stack, as each service itself tells, and in the bucket of releases."""
+    """What is left of the run's stack, in each service and in the bucket of releases."""
     stack = report.splitlines()[0].rpartition(" ")[2]
     s3 = client("s3")
     buckets = [one["Name"] for one in s3.list_buckets()["Buckets"] if "releases" in one["Name"]]
@@ -195,13 +195,13 @@ def left_of(report: str) -> set[str]:
         for bucket in buckets
         for one in s3.list_objects_v2(Bucket=bucket, Prefix=f"{stack}/").get("Contents", [])
     }
-    # CloudFormation tells of deleted stacks, too.
+    # CloudFormation lists deleted stacks, too.
     return objects | {one for one in Deployment(stack).resources() if not one.startswith("stack ")}
 
 
 @unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
 class AFirstRun(unittest.TestCase):
-    """One run of good code, and one of code whose create-brand does not start."""
+    """A run of working code, and a run of code whose create-brand does not start."""
 
     good: Run
     broken: Run
@@ -214,7 +214,7 @@ class AFirstRun(unittest.TestCase):
         functions = code(path / "good")
         cls.good = Run(functions, path / "good.log")
         cls.addClassCleanup(cls.good.process.wait)
-        # Meanwhile the other one. It does not make the bucket of releases, so it does not delete it.
+        # The second run starts when the first has created the bucket of releases, so it does not delete the bucket.
         cls.good.await_that("Journey:")
         create = functions / "create-brand" / "bootstrap"
         create.unlink()
@@ -226,14 +226,14 @@ class AFirstRun(unittest.TestCase):
             run.process.wait()
         print(f"\n{cls.good.report()}", flush=True)
 
-    def test_of_good_code_finds_everything_as_it_should_be(self) -> None:
+    def test_of_working_code_passes_every_step(self) -> None:
         self.assertEqual(self.good.process.returncode, 0, self.good.said())
         report = self.good.report()
         for name in SECTIONS:
             rows = section(report, name)
             self.assertTrue(rows, name)
             for step, status, *_, details in rows:
-                self.assertEqual(status, "left out" if "the emulator" in details else "ok", step)
+                self.assertEqual(status, "skipped" if "the emulator" in details else "ok", step)
         self.assertGreaterEqual(len(section(report, "Journey")), 12)
         outage = "\n".join(" ".join(row) for row in section(report, "Outage"))
         for expected in ("5 created", "open: the cms", "0 synced, 0 parked", "5 synced, closed", "5 found, 0 parked"):
@@ -243,7 +243,7 @@ class AFirstRun(unittest.TestCase):
         self.assertEqual(canary["CodeDeploy's deployments succeeded"], "the emulator has no CodeDeploy")
         self.assertIn("not deleted: nothing", report)
 
-    def test_collects_what_the_functions_and_alarms_tell(self) -> None:
+    def test_collects_evidence_of_functions_and_alarms(self) -> None:
         report = self.good.report()
         invocations = section(report, "Invocations")
         self.assertEqual(len(invocations), 7)
@@ -253,12 +253,12 @@ class AFirstRun(unittest.TestCase):
         self.assertIn(["SyncBrand", "WARN"], [row[:2] for row in section(report, "Warnings and errors")])
         self.assertIn("CircuitOpenAlarm", [name for name, *_ in section(report, "Alarms")])
 
-    def test_of_a_broken_function_names_the_step_and_has_status_1(self) -> None:
+    def test_of_a_broken_function_names_the_failed_step_and_exits_with_1(self) -> None:
         self.assertEqual(self.broken.process.returncode, 1, self.broken.said())
         self.assertIn("the first run failed: 'a brand is created'", self.broken.said())
         report = self.broken.report()
         self.assertIn("- failed: a brand is created\n", report)
-        self.assertEqual([status for _, status, *_ in section(report, "Outage")], ["left out"])
+        self.assertEqual([status for _, status, *_ in section(report, "Outage")], ["skipped"])
         self.assertEqual({status for _, status, *_ in section(report, "Deletion")}, {"ok"})
 
     def test_asks_for_a_confirmation_on_aws(self) -> None:

@@ -1,4 +1,4 @@
-"""The lint of the template finds what is wrong, and nothing else, in a template that is spoiled in several ways."""
+"""The lint finds exactly the mistakes in a template that was broken in several ways."""
 
 import json
 import tempfile
@@ -11,9 +11,9 @@ from lint import Finding, failures
 
 
 class TheLint(unittest.TestCase):
-    def test_finds_what_is_wrong_and_nothing_else(self) -> None:
-        spoiled = template.written()
-        resources = spoiled["Resources"]
+    def test_finds_exactly_the_mistakes(self) -> None:
+        broken = template.written()
+        resources = broken["Resources"]
         resources["OpenQueue"] = {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeOut": 30}}
         resources["CreateBrandRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"] += [
             {"Effect": "Allow", "Action": "sqs:SendMessages", "Resource": {"Fn::GetAtt": ["BrandEventsQueue", "Arn"]}},
@@ -32,17 +32,17 @@ class TheLint(unittest.TestCase):
         ]
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "template.json"
-            file.write_text(json.dumps(spoiled))
+            file.write_text(json.dumps(broken))
             found = lint.findings(file, Path(folder))
         self.assertEqual(
             {finding[:3] for finding in failures(found, lint.exceptions())},
             {
-                ("cfn-lint", "E3002", "OpenQueue"),  # it has no such property
-                ("checkov", "CKV_AWS_27", "OpenQueue"),  # it is not encrypted
-                ("cfn-lint", "W3037", "CreateBrandRole"),  # there is no such action
+                ("cfn-lint", "E3002", "OpenQueue"),  # the property does not exist
+                ("checkov", "CKV_AWS_27", "OpenQueue"),  # not encrypted
+                ("cfn-lint", "W3037", "CreateBrandRole"),  # the action does not exist
                 ("parliament", "UNKNOWN_ACTION", "CreateBrandRole"),
-                ("parliament", "RESOURCE_MISMATCH", "CreateBrandRole"),  # a queue has no items
-                ("parliament", "INVALID_ARN", "CreateBrandRole"),  # the queue's URL
+                ("parliament", "RESOURCE_MISMATCH", "CreateBrandRole"),  # GetItem does not apply to a queue
+                ("parliament", "INVALID_ARN", "CreateBrandRole"),  # a queue's URL
             },
         )
 
@@ -50,7 +50,7 @@ class TheLint(unittest.TestCase):
 class Exceptions(unittest.TestCase):
     accepted = {"checkov": {"RULE": {"*Queue": "a reason"}}}
 
-    def test_accept_the_findings_that_they_match_and_no_others(self) -> None:
+    def test_accept_only_the_findings_that_they_match(self) -> None:
         one = Finding("checkov", "RULE", "FirstQueue", "")
         others = [one._replace(tool="cfn-lint"), one._replace(rule="RULE_2"), one._replace(id="Queues")]
         self.assertEqual(list(failures([one], self.accepted)), [])

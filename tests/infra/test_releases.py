@@ -1,4 +1,4 @@
-"""The bucket of releases: whose it is, who may read it, and what is dropped from it."""
+"""The bucket of releases: its ownership, its access, and the deletion of old releases."""
 
 import io
 import json
@@ -30,7 +30,7 @@ class TheBucket(unittest.TestCase):
         self.s3 = boto3.client(
             "s3",
             region_name="eu-central-1",
-            endpoint_url="https://s3.example.com",  # also where the environment names the emulator
+            endpoint_url="https://s3.example.com",  # overrides an emulator's endpoint in the environment
             aws_access_key_id="id",
             aws_secret_access_key="secret",
         )
@@ -38,7 +38,7 @@ class TheBucket(unittest.TestCase):
         self.releases = releases(self.s3)
 
     def answered(self, model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
-        """Answers in S3's place, and keeps what was asked."""
+        """Answers in place of S3, and records the calls."""
         self.calls.append((model.name, params))
         if model.name == "CreateBucket":
             self.there_is(*re.findall(r"brand-sync-[\w-]+", params["url"]))
@@ -52,7 +52,7 @@ class TheBucket(unittest.TestCase):
     def made(self, operation: str) -> list[dict[str, Any]]:
         return [params for name, params in self.calls if name == operation]
 
-    def test_is_made_once_with_a_name_that_cannot_be_guessed(self) -> None:
+    def test_is_created_once_with_an_unpredictable_name(self) -> None:
         first = self.releases.prepare()
         self.assertEqual(self.releases.prepare(), first)
         self.assertEqual(len(self.made("CreateBucket")), 1)
@@ -60,11 +60,11 @@ class TheBucket(unittest.TestCase):
         self.answers.clear()
         self.assertNotEqual(self.releases.prepare(), first)
 
-    def test_is_the_oldest_where_two_first_deployments_made_one_each(self) -> None:
+    def test_is_the_older_one_if_two_first_deployments_created_one_each(self) -> None:
         self.there_is("brand-sync-releases-eu-central-1-b", "brand-sync-releases-eu-central-1-a")
         self.assertEqual(self.releases.bucket, "brand-sync-releases-eu-central-1-b")
 
-    def test_is_used_only_where_it_is_this_accounts(self) -> None:
+    def test_is_used_only_if_this_account_owns_it(self) -> None:
         self.releases.prepare()
         self.answers["GetObject"] = {"Body": io.BytesIO()}
         self.answers["ListObjectsV2"] = {"Contents": []}
@@ -85,13 +85,13 @@ class TheBucket(unittest.TestCase):
         [block] = self.made("PutPublicAccessBlock")
         self.assertEqual(block["body"].count(b"true"), 4)
 
-    def test_that_is_not_there_is_a_problem_that_says_what_to_do(self) -> None:
+    def test_that_is_missing_is_a_problem_that_says_what_to_do(self) -> None:
         with self.assertRaisesRegex(Problem, "nothing was deployed yet: make deploy"):
             self.releases.all()
 
 
 class Objects:
-    """A bucket in memory, as far as releases use S3."""
+    """A bucket in memory, with the S3 operations that releases use."""
 
     class meta:  # noqa: N801 (botocore's name)
         endpoint_url = "https://s3.example.com"
@@ -128,7 +128,7 @@ class Objects:
 
 class OldReleases(unittest.TestCase):
     def kept(self, age: timedelta) -> set[str]:
-        """What is left of four releases more than are kept, each with code of its own and some that all share."""
+        """Keeps four releases too many, each with its own code and some shared code; returns the keys that are left."""
         s3 = Objects(age)
         s3.kept = {"stack/templates/t": b"", "stack/code/shared": b"", "other/code/1": b"", "stack-2/code/1": b""}
         for number in range(KEPT + 4):
@@ -137,13 +137,13 @@ class OldReleases(unittest.TestCase):
             releases(s3).keep(release)
         return set(s3.kept)
 
-    def test_go_with_the_code_that_no_other_names(self) -> None:
+    def test_are_deleted_with_the_code_that_only_they_refer_to(self) -> None:
         newest = [f"{number:02}" for number in range(4, KEPT + 4)]
         expected = {"stack/code/shared", "other/code/1", "stack-2/code/1"}
         expected |= {f"stack/releases/{id}.json" for id in newest} | {f"stack/code/{id}" for id in newest}
         self.assertEqual(self.kept(timedelta(days=2)), expected)
 
-    def test_leave_what_another_deployment_may_be_about_to_use(self) -> None:
+    def test_leave_recent_objects_for_a_deployment_in_progress(self) -> None:
         kept = self.kept(timedelta(hours=1))
         self.assertEqual(len([key for key in kept if key.startswith("stack/releases/")]), KEPT)
         self.assertIn("stack/code/00", kept)
@@ -151,7 +151,7 @@ class OldReleases(unittest.TestCase):
 
 
 class ARelease(unittest.TestCase):
-    def test_has_an_id_of_its_own_which_the_template_takes(self) -> None:
+    def test_has_a_unique_id_that_the_template_accepts(self) -> None:
         one, other = Release.new("a", {"b": "c"}, ""), Release.new("a", {"b": "d"}, "")
         self.assertNotEqual(one.id, other.id)
         self.assertRegex(one.id, template.written()["Parameters"]["Release"]["AllowedPattern"])

@@ -1,4 +1,4 @@
-"""What the template promises of every resource of a kind, now and when another is added."""
+"""Promises about every resource of a kind, including those added later."""
 
 import json
 import re
@@ -41,7 +41,7 @@ class TheTemplate(unittest.TestCase):
                 self.assertTrue(values or "MinValue" in parameter, name)
                 self.assertTrue(parameter["Default"] in values or least <= parameter["Default"] <= most, name)
 
-    def test_names_no_resource_but_the_access_log_after_its_stack(self) -> None:
+    def test_names_only_the_access_logs_group_and_after_its_stack(self) -> None:
         names = {
             "FunctionName",
             "TableName",
@@ -56,12 +56,12 @@ class TheTemplate(unittest.TestCase):
             if resource["Type"] not in ("AWS::Lambda::Permission", "AWS::Lambda::EventSourceMapping"):
                 named = names & resource.get("Properties", {}).keys()
                 self.assertEqual(named, {"LogGroupName"} if id == "HttpApiLogGroup" else set(), id)
-        # Log groups with this prefix need no room in the account's resource policy for log deliveries.
+        # Log groups with this prefix take no space in the account's resource policy for log deliveries.
         expected = "/aws/vendedlogs/apigateway/${AWS::StackName}"
         self.assertEqual(properties("HttpApiLogGroup")["LogGroupName"], {"Fn::Sub": expected})
 
-    def test_leaves_out_a_property_only_where_that_undoes_it(self) -> None:
-        """An update that leaves a property out changes nothing for most; `AWS::NoValue` is only for these."""
+    def test_omits_a_property_only_if_that_resets_it(self) -> None:
+        """Omitting a property in an update leaves most of them unchanged; only these may be `AWS::NoValue`."""
 
         def places(value: Any, path: str) -> list[str]:
             match value:
@@ -73,24 +73,24 @@ class TheTemplate(unittest.TestCase):
                     return [one for inner in value for one in places(inner, path)]
             return []
 
-        undone = {"/ReservedConcurrentExecutions/Fn::If", "/DeploymentPreference/Role/Fn::If"}
+        reset = {"/ReservedConcurrentExecutions/Fn::If", "/DeploymentPreference/Role/Fn::If"}
         found = {
             place
             for one in (WRITTEN["Globals"]["Function"], *(one.get("Properties", {}) for one in WRITTEN["Resources"].values()))
             for place in places(one, "")
         }
-        self.assertEqual(found, undone)
+        self.assertEqual(found, reset)
 
-    def test_sets_back_cors_to_an_origin_that_cannot_exist(self) -> None:
+    def test_resets_cors_to_an_origin_that_cannot_exist(self) -> None:
         origins = properties("HttpApi")["CorsConfiguration"]["AllowOrigins"]["Fn::If"]
         self.assertEqual((origins[0], origins[2]), ("HasCorsAllowedOrigins", ["https://none.invalid"]))
 
-    def test_sets_back_a_limit_of_the_queues_consumers_to_an_empty_one(self) -> None:
+    def test_resets_the_limit_of_the_queues_consumers_with_an_empty_configuration(self) -> None:
         scaling = properties("SyncBrandEventSource")["ScalingConfig"]["Fn::If"]
         limit = {"MaximumConcurrency": {"Ref": "SyncBrandMaximumConcurrency"}}
         self.assertEqual(scaling, ["HasSyncBrandMaximumConcurrency", limit, {}])
 
-    def test_takes_as_that_limit_what_lambda_takes_and_0(self) -> None:
+    def test_accepts_as_that_limit_0_and_what_lambda_accepts(self) -> None:
         parameter = WRITTEN["Parameters"]["SyncBrandMaximumConcurrency"]
         for taken in ("0", "2", "9", "10", "99", "100", "999", "1000", parameter["Default"]):
             self.assertRegex(taken, parameter["AllowedPattern"])
@@ -143,11 +143,11 @@ class TheParametersOfTheCms(unittest.TestCase):
 
 
 class EachTable(unittest.TestCase):
-    def test_is_encrypted_and_where_it_is_no_passing_thing_recoverable_protected_and_kept(self) -> None:
+    def test_is_encrypted_and_unless_short_lived_recoverable_protected_and_kept(self) -> None:
         tables = of_type(WRITTEN, "AWS::DynamoDB::Table")
         self.assertGreaterEqual(len(tables), 4)
         for id, table in tables.items():
-            # Without a key of the customer's AWS owns it. The third kind, AWS-managed in KMS, is charged for each call.
+            # Without a customer managed key, AWS owns the key. The third kind, AWS managed keys, costs a fee per call.
             theirs = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "TablesKeyArn"}}
             expected = {"Fn::If": ["HasTablesKey", theirs, {"SSEEnabled": False}]}
             self.assertEqual(table["Properties"]["SSESpecification"], expected, id)
@@ -291,21 +291,21 @@ class EachFunction(unittest.TestCase):
             of_type(template.transformed(), "AWS::CodeDeploy::DeploymentGroup", "AWS::CodeDeploy::Application")
         )
 
-    def test_that_is_invoked_on_a_schedule_is_not_invoked_again_by_lambda(self) -> None:
+    def test_on_a_schedule_is_not_retried_by_lambda(self) -> None:
         made = template.transformed()
         [schedule] = of_type(made, "AWS::Scheduler::Schedule").values()
-        no_repetition = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-        self.assertEqual(schedule["Properties"]["Target"]["RetryPolicy"], no_repetition)
+        no_retries = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+        self.assertEqual(schedule["Properties"]["Target"]["RetryPolicy"], no_retries)
         [config] = of_type(made, "AWS::Lambda::EventInvokeConfig").values()
         properties = config["Properties"]
         self.assertEqual((properties["FunctionName"], properties["Qualifier"]), ({"Ref": "RepublishBrandsFunction"}, "live"))
-        self.assertEqual({name: properties[name] for name in no_repetition}, no_repetition)
+        self.assertEqual({name: properties[name] for name in no_retries}, no_retries)
 
-    def test_differs_with_another_release_since_lambda_publishes_no_version_like_the_last_one(self) -> None:
+    def test_changes_with_each_release_as_lambda_publishes_only_changed_functions(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
             self.assertEqual(function["Properties"]["Environment"]["Variables"]["RELEASE"], {"Ref": "Release"}, id)
 
-    def test_is_published_anew_with_another_release(self) -> None:
+    def test_gets_a_new_version_with_each_release(self) -> None:
         versions = [
             set(of_type(template.transformed(Release=id), "AWS::Lambda::Version"))
             for id in ("aaaaaaaaaaaa", "bbbbbbbbbbbb")
@@ -314,29 +314,29 @@ class EachFunction(unittest.TestCase):
 
 
 class EachAlarm(unittest.TestCase):
-    def test_publishes_when_it_begins_and_says_how_to_read_missing_data(self) -> None:
+    def test_publishes_when_it_begins_and_states_how_to_treat_missing_data(self) -> None:
         others = {"RepublishSilentAlarm": "breaching", "DeadLettersAlarm": "ignore"}
         for id, alarm in ALARMS.items():
             self.assertEqual(alarm["Properties"]["AlarmActions"], [{"Ref": "AlarmTopic"}], id)
             self.assertEqual(alarm["Properties"]["TreatMissingData"], others.get(id, "notBreaching"), id)
 
-    def test_has_no_action_of_its_own_for_its_end_as_a_new_alarm_would_take_it_too(self) -> None:
+    def test_has_no_ok_action_because_new_alarms_would_run_it(self) -> None:
         for id, alarm in ALARMS.items():
             self.assertFalse({"OKActions", "InsufficientDataActions"} & alarm["Properties"].keys(), id)
-            # What the rule for the ends of alarms knows this stack's alarms by.
+            # AlarmEndRule recognises this stack's alarms by this prefix.
             description = alarm["Properties"]["AlarmDescription"]["Fn::Sub"]
             self.assertTrue(description.startswith("${AWS::StackName} (${Stage}): "), id)
 
-    def test_may_publish_with_the_rule_for_its_end_and_nothing_else_may(self) -> None:
+    def test_and_the_rule_for_its_end_are_the_only_publishers(self) -> None:
         statements = properties("AlarmTopicPolicy")["PolicyDocument"]["Statement"]
         principals = [(one["Effect"], one["Principal"]["Service"], one["Action"]) for one in statements]
         services = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
         self.assertEqual(principals, [("Allow", service, "sns:Publish") for service in services])
 
-    def test_of_a_queues_age_is_left_out_as_messages_received_three_times_do_not_count(self) -> None:
+    def test_does_not_use_a_queues_age_which_ignores_messages_received_three_times(self) -> None:
         self.assertNotIn("ApproximateAgeOfOldestMessage", {one["Properties"]["MetricName"] for one in ALARMS.values()})
 
-    def test_is_explained_to_whoever_operates(self) -> None:
+    def test_is_explained_to_operators(self) -> None:
         explained = (ROOT / "infra" / "OPERATIONS.md").read_text()
         for id in ALARMS:
             kind = id if not id.endswith(("ErrorsAlarm", "ThrottlesAlarm")) or id == "ApiServerErrorsAlarm" else ""
