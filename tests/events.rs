@@ -1,6 +1,6 @@
 //! Every event that API Gateway passes on is answered: whole events, with any text in any field, sent to each HTTP function.
 //!
-//! If a function panics, or cannot read its event, API Gateway answers 502, the alarm rings, and a deployment is rolled
+//! If a function dies, or cannot read its event, API Gateway answers 502, an alarm fires, and a deployment is rolled
 //! back. `PROPTEST_CASES=100000` tries more events than usual.
 
 #![expect(

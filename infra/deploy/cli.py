@@ -62,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     first_run = commands.add_parser("first-run")
     first_run.add_argument("--confirm", default="", metavar="ACCOUNT:REGION")
     first_run.add_argument("--keep", action="store_true", help="delete nothing, and say how to")
-    first_run.add_argument("--outage-minutes", default="0", metavar="N", help="how long the outage lasts once it shows")
+    first_run.add_argument("--outage-minutes", default="0", metavar="N", help="minutes that the outage lasts after the circuit opens")
     first_run.add_argument("--code", type=Path, help="deploy what was built there, one folder for each function")
     first_run.add_argument("settings", nargs="*", metavar="NAME=VALUE")
     return parser.parse_args()

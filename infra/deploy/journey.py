@@ -203,7 +203,7 @@ def outage(app: Application, record: Record, deploy: Deploy, minutes: int) -> No
             app.sweep()
             return app.cause_of_opening() is None and all(map(app.is_synced, ids))
 
-        # A run that found the circuit open waits for a minute, and each notification doubles the wait of its row.
+        # A run that found the circuit open waits until the first probe, and each notification doubles the wait of its row.
         app.wait(is_over, "all brands are synced, and the circuit is closed", 600)
         note(f"{len(ids)} synced, closed")
     with record.step("no brand is lost, and no message parked") as note:

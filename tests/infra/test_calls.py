@@ -175,7 +175,7 @@ class TheFunctions(unittest.TestCase):
         finally:
             self.break_the_cms()
         self.sweep_until(lambda: True if self.failed_probes() is None else None, "the circuit is closed")
-        # One of them may have been the probe. Two are enough: brands that met the open circuit wait for a minute.
+        # One of them may have been the probe. Two are enough: brands that met the open circuit wait longer.
         synced = lambda: sum(self.in_cms(id) == 200 for id in made) >= 2 or None  # noqa: E731
         self.sweep_until(synced, "two of the brands are in the CMS")
 
