@@ -89,8 +89,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_page_may_take_longer_than_other_requests() {
-        let slow =
-            SharedHttpConnector::new(Slow(Limits::SHORT.operation - Duration::from_millis(1)));
+        let slow = SharedHttpConnector::new(Slow(Limits::SHORT.attempt.saturating_mul(2)));
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(Credentials::new("AKID", "key", None, None, "test"))
