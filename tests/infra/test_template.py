@@ -252,6 +252,11 @@ class EachFunction(unittest.TestCase):
         for name, timeout in timeouts.items():
             self.assertLessEqual(needed[name], timeout, name)
 
+    def test_is_told_whether_to_use_fips_endpoints(self) -> None:
+        for id, function in of_type(template.transformed(UseFipsEndpoints="true"), "AWS::Lambda::Function").items():
+            variables = function["Properties"]["Environment"]["Variables"]
+            self.assertEqual(variables["AWS_USE_FIPS_ENDPOINT"], {"Ref": "UseFipsEndpoints"}, id)
+
     def test_is_traced(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
             self.assertEqual(function["Properties"]["TracingConfig"], {"Mode": "Active"}, id)

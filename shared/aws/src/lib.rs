@@ -9,6 +9,7 @@ mod prime;
 mod roots;
 mod sdk;
 mod secret;
+mod settings;
 mod time;
 mod traced;
 
@@ -16,8 +17,8 @@ pub use aws_config::SdkConfig;
 pub use error::is_transient;
 pub use invocations::run;
 pub use limits::Limits;
-pub use roots::RootsError;
 pub use sdk::{Sdk, operator_config, sdk_config};
 pub use secret::SecretError;
+pub use settings::ConfigError;
 pub use time::{deadline, time_left};
 pub use traced::TraceAttributes;

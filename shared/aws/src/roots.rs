@@ -7,7 +7,6 @@ use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use thiserror::Error;
 
 use crate::sdk::Variables;
 
@@ -31,32 +30,20 @@ pub(crate) enum Roots {
     System,
 }
 
-/// The file that `AWS_CA_BUNDLE` names is of no use.
-#[derive(Debug, Error)]
-#[error("AWS_CA_BUNDLE: {file}: {reason}")]
-pub struct RootsError {
-    file: String,
-    reason: String,
-}
-
 impl Roots {
-    /// Amazon's, or those that `AWS_CA_BUNDLE` names.
-    pub(crate) fn of_amazon(variables: &Variables) -> Result<Self, RootsError> {
-        Ok(Self::of_bundle(variables)?.unwrap_or_else(|| Self::Pem(AMAZON.into())))
+    /// Amazon's.
+    pub(crate) fn amazon() -> Self {
+        Self::Pem(AMAZON.into())
     }
 
-    /// The system's, or those that `AWS_CA_BUNDLE` names.
-    pub(crate) fn of_the_system(variables: &Variables) -> Result<Self, RootsError> {
-        Ok(Self::of_bundle(variables)?.unwrap_or(Self::System))
-    }
-
-    fn of_bundle(variables: &Variables) -> Result<Option<Self>, RootsError> {
+    /// Those that `AWS_CA_BUNDLE` names, if it is set. An error says what is wrong with the file.
+    pub(crate) fn of_bundle(variables: &Variables) -> Result<Option<Self>, String> {
         let Some(file) = variables.get(BUNDLE) else {
             return Ok(None);
         };
         match read(&file) {
             Ok(pem) => Ok(Some(Self::Pem(pem))),
-            Err(reason) => Err(RootsError { file, reason }),
+            Err(reason) => Err(format!("{BUNDLE}: {file}: {reason}")),
         }
     }
 

@@ -20,10 +20,8 @@ use http_body_util::BodyExt as _;
 use crate::{
     http,
     limits::{ATTEMPTS, BACKOFF, Limits},
-    roots::{Roots, RootsError},
+    settings::{ConfigError, ENDPOINT_URL, Settings, operators_roots},
 };
-
-const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 
 /// What all SDK clients of a function share: one configuration, and one pool of connections.
 #[derive(Debug)]
@@ -63,23 +61,25 @@ impl fmt::Debug for Variables {
 impl Sdk {
     /// Made of what Lambda says in environment variables: `AWS_REGION` and the credentials. An emulator is chosen with the
     /// SDK's own `AWS_ENDPOINT_URL`, or for one service with `AWS_ENDPOINT_URL_SQS`, say. Servers are trusted that Amazon's
-    /// roots vouch for, or those in the file that `AWS_CA_BUNDLE` names.
+    /// roots vouch for, or those in the file that `AWS_CA_BUNDLE` names. `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` choose
+    /// other endpoints of AWS.
     ///
     /// The SDK's own loader asks profiles and the machine as well. It is not used, since it is a part of each function's
     /// size, and its detours are part of each cold start.
-    pub fn from_env() -> Result<Self, RootsError> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_variables(Variables::of_process())
     }
 
     /// The same, made of other variables than the process's. The credentials are the process's.
     pub fn with_variables(
         lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-    ) -> Result<Self, RootsError> {
+    ) -> Result<Self, ConfigError> {
         Self::from_variables(Variables::of(lookup))
     }
 
-    fn from_variables(variables: Variables) -> Result<Self, RootsError> {
-        let connector = http::connector(Roots::of_amazon(&variables)?);
+    fn from_variables(variables: Variables) -> Result<Self, ConfigError> {
+        let settings = Settings::of(&variables)?;
+        let connector = http::connector(settings.roots);
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(
@@ -88,9 +88,11 @@ impl Sdk {
             .http_client(http::client(connector.clone()))
             .retry_config(retries())
             .service_config(variables.clone())
-            .timeout_config(Limits::SHORT.timeouts());
-        config.set_region(variables.get("AWS_REGION").map(Region::new));
-        config.set_endpoint_url(variables.get(ENDPOINT_URL));
+            .timeout_config(Limits::SHORT.timeouts())
+            .use_fips(settings.use_fips)
+            .use_dual_stack(settings.use_dual_stack);
+        config.set_region(settings.region.map(Region::new));
+        config.set_endpoint_url(settings.endpoint_url);
         Ok(Self {
             config: config.build(),
             connector,
@@ -123,7 +125,7 @@ impl Sdk {
 }
 
 /// The same configuration, for whoever opens connections only when they are needed.
-pub fn sdk_config() -> Result<SdkConfig, RootsError> {
+pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
     Sdk::from_env().map(|sdk| sdk.config)
 }
 
@@ -133,11 +135,10 @@ pub fn sdk_config() -> Result<SdkConfig, RootsError> {
 ///
 /// Single sign-on is left out, for the two more SDK clients it takes: `aws configure export-credentials --format env`
 /// gives its credentials as environment variables.
-pub async fn operator_config() -> Result<SdkConfig, RootsError> {
+pub async fn operator_config() -> Result<SdkConfig, ConfigError> {
+    let roots = operators_roots(&Variables::of_process())?;
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::client(http::connector(Roots::of_the_system(
-            &Variables::of_process(),
-        )?)))
+        .http_client(http::client(http::connector(roots)))
         .retry_config(retries())
         .timeout_config(Limits::LONG.timeouts());
     Ok(loader.load().await)

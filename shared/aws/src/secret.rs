@@ -120,7 +120,7 @@ impl Sdk {
         let identity: Identity = credentials.provide_credentials().await?.into();
         let endpoint = match self.endpoint_url("SECRETS_MANAGER") {
             Some(endpoint) => endpoint,
-            None => self.endpoint_beside_dynamodb("secretsmanager").await?,
+            None => self.secrets_manager().await?,
         };
         let body = serde_json::to_string(&GetSecretValue { secret_id: id })?;
         let mut request = http::Request::post(format!("{}/", endpoint.trim_end_matches('/')))
