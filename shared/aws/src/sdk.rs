@@ -124,9 +124,10 @@ impl Sdk {
     }
 }
 
-/// The same configuration, for whoever opens connections only when they are needed.
+/// The same configuration for programs beside the functions, with the [long limits](Limits::LONG): they also wait for messages.
 pub fn sdk_config() -> Result<SdkConfig, ConfigError> {
-    Sdk::from_env().map(|sdk| sdk.config)
+    let config = Sdk::from_env()?.config.into_builder();
+    Ok(config.timeout_config(Limits::LONG.timeouts()).build())
 }
 
 /// The same for a program that a person runs: region and credentials come from where the SDK looks for them, which are
