@@ -15,6 +15,7 @@ Before the command: --to aws (as it is where it is left out) or --to local, the 
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -26,8 +27,12 @@ from project import Problem
 
 def main() -> int:
     """Returns the exit status."""
+    # Told to end by another process, or by the end of its terminal, it ends as at Ctrl-C, and so leaves no secret in a file.
+    for sent in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sent, signal.default_int_handler)
+    arguments = _arguments()
     try:
-        _command(_arguments())
+        _command(arguments)
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -37,6 +42,8 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        if arguments.command in ("deploy", "rollback", "delete"):
+            print("interrupted: the same command completes what it began", file=sys.stderr)
         return 130
     return 0
 
@@ -62,7 +69,8 @@ def _arguments() -> argparse.Namespace:
     first_run = commands.add_parser("first-run")
     first_run.add_argument("--confirm", default="", metavar="ACCOUNT:REGION")
     first_run.add_argument("--keep", action="store_true", help="delete nothing, and say how to")
-    first_run.add_argument("--outage-minutes", default="0", metavar="N", help="minutes that the outage lasts after the circuit opens")
+    minutes = "minutes that the outage lasts after the circuit opens"
+    first_run.add_argument("--outage-minutes", default="0", metavar="N", help=minutes)
     first_run.add_argument("--code", type=Path, help="deploy what was built there, one folder for each function")
     first_run.add_argument("settings", nargs="*", metavar="NAME=VALUE")
     return parser.parse_args()

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,9 +49,6 @@ def first_run(
     print(_NOTICE.format(minutes=about, **where), flush=True)
     if not target.is_local and confirmed != (wanted := f"{target.account}:{target.region}"):
         raise Problem(f"confirm the account and the region: make first-run CONFIRM={wanted}")
-    # SIGTERM and SIGHUP, which a closing terminal sends, delete everything, as Ctrl-C does.
-    for sent in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sent, signal.default_int_handler)
     FirstRun(target, parameters, code, minutes).run(keep)
 
 
@@ -184,6 +180,7 @@ class FirstRun:
         stack, aws = self.target.stack, "python3 infra/local aws" if self.target.is_local else "aws"
         return [
             f"make delete STACK={stack} CONFIRM={stack}{' TO=local' if self.target.is_local else ''}",
-            f"{aws} dynamodb delete-table --table-name …, for each table that the first command lists as kept",
+            f"for each table that the first command lists as kept: {aws} dynamodb update-table --table-name … "
+            f"--no-deletion-protection-enabled; {aws} dynamodb delete-table --table-name …",
             f"{aws} s3 rm --recursive s3://{Releases(self.target).find_bucket() or '…'}/{stack}/",
         ]

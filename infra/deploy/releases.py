@@ -7,7 +7,9 @@ function differs from the last version.
 
 import hashlib
 import json
+import re
 import secrets
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -164,18 +166,26 @@ class Releases:
     def all(self) -> list[Release]:
         """All releases, newest first."""
         bucket = self.bucket
-        releases = (self._read(bucket, self._key(id)) for id in self._ids(bucket))
+        releases = filter(None, (self._read(bucket, self._key(id)) for id in self._ids(bucket)))
         return sorted(releases, key=lambda release: (release.made_at, release.id), reverse=True)
 
-    def _read(self, bucket: str, key: str) -> Release:
-        return Release(**json.load(self._s3.get_object(Bucket=bucket, Key=key)["Body"]))
+    def _read(self, bucket: str, key: str) -> Release | None:
+        """The release in an object; None, with a warning, if it holds something else."""
+        try:
+            release = Release(**json.load(self._s3.get_object(Bucket=bucket, Key=key)["Body"]))
+            if any(not isinstance(value, str) for value in (release.id, release.made_at, release.template)):
+                raise TypeError("a field has another type")
+        except (TypeError, ValueError):
+            print(f"s3://{bucket}/{key} is not a release: skipped", file=sys.stderr, flush=True)
+            return None
+        return release
 
     def _key(self, id: str | None) -> str:
         return f"{self._prefix}{id}.json"
 
     def _ids(self, bucket: str) -> list[str]:
-        keys = [one["Key"] for one in self._objects(bucket, self._prefix)]
-        return [key.removeprefix(self._prefix).removesuffix(".json") for key in keys]
+        names = (one["Key"].removeprefix(self._prefix) for one in self._objects(bucket, self._prefix))
+        return [name.removesuffix(".json") for name in names if re.fullmatch(r"[0-9a-f]+\.json", name)]
 
     def _objects(self, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
         pages: Iterable[dict[str, Any]] = self._s3.get_paginator("list_objects_v2").paginate(

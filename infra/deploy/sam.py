@@ -11,7 +11,7 @@ from processes import Process
 from project import ROOT, TEMPLATE, Problem, shown
 from releases import Release, Releases
 from stacks import SAMCONFIG, Target
-from tools import FOLDER
+from tools import FOLDER, workplace
 
 _CODE = "../target/lambda/"  # as the template says
 _NO_CHANGES = "No changes to deploy"  # what SAM says then
@@ -19,7 +19,7 @@ _NO_CHANGES = "No changes to deploy"  # what SAM says then
 
 def package(target: Target, releases: Releases, code: Path) -> str:
     """Uploads what is not there yet of the code, and answers the template that names it."""
-    staged, packaged = FOLDER / "template.yaml", FOLDER / "packaged.yaml"
+    staged, packaged = workplace() / "template.yaml", workplace() / "packaged.yaml"
     staged.write_text(TEMPLATE.read_text().replace(_CODE, f"{code.resolve()}/"))
     command = ["sam", "package", "--template-file", str(staged), "--output-template-file", str(packaged)]
     command += ["--s3-bucket", releases.bucket, "--s3-prefix", releases.code, "--region", target.region]
@@ -31,25 +31,22 @@ def package(target: Target, releases: Releases, code: Path) -> str:
 
 def deploy(target: Target, releases: Releases, release: Release, more: Mapping[str, str]) -> bool:
     """Deploys a release, with parameters that go before its own. Returns whether that changed anything."""
-    template = FOLDER / f"release-{release.id}.yaml"
+    template = workplace() / f"release-{release.id}.yaml"
     template.write_text(_with_default(release))
     values = release.settings | {settings.RELEASE: release.id, **more}
-    try:
-        with settings.file_of(values) as parameters:
-            command = ["sam", "deploy", "--template-file", str(template), "--stack-name", target.stack]
-            command += ["--config-file", str(SAMCONFIG), "--config-env", target.section, "--region", target.region]
-            command += ["--s3-bucket", releases.bucket, "--s3-prefix", releases.templates, "--no-progressbar"]
-            command += ["--tags", f"application=brand-sync stage={release.settings['Stage']}"]
-            command += ["--parameter-overrides", parameters]
-            last = next((event["EventId"] for event in target.events()), None)
-            log = log_of("deploy", target)
-            if _run(command, log):
-                new = takewhile(lambda event: event["EventId"] != last, target.events())
-                lines = (f"deploy: {_problem(log)}", *failures(new), f"all that SAM printed: {shown(log)}")
-                raise Problem("\n".join(lines))
-            return _NO_CHANGES not in log.read_text(errors="replace")
-    finally:
-        template.unlink(missing_ok=True)
+    with settings.file_of(values, workplace()) as parameters:
+        command = ["sam", "deploy", "--template-file", str(template), "--stack-name", target.stack]
+        command += ["--config-file", str(SAMCONFIG), "--config-env", target.section, "--region", target.region]
+        command += ["--s3-bucket", releases.bucket, "--s3-prefix", releases.templates, "--no-progressbar"]
+        command += ["--tags", f"application=brand-sync stage={release.settings['Stage']}"]
+        command += ["--parameter-overrides", parameters]
+        last = next((event["EventId"] for event in target.events()), None)
+        log = log_of("deploy", target)
+        if _run(command, log):
+            new = takewhile(lambda event: event["EventId"] != last, target.events())
+            lines = (f"deploy: {_problem(log)}", *failures(new), f"all that SAM printed: {shown(log)}")
+            raise Problem("\n".join(lines))
+        return _NO_CHANGES not in log.read_text(errors="replace")
 
 
 def log_of(command: str, target: Target) -> Path:

@@ -40,15 +40,16 @@ def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
 
 
 def roll_back(target: Target, id: str, overrides: Sequence[str]) -> None:
-    """Deploys a release again, with the parameters that it had, but for the overrides; secrets stay as they are."""
+    """Deploys a release again, with its parameters and the overrides. Secrets, and what guards data, stay as they are."""
     releases = Releases(target)
     former = releases.get(id)
     stack = target.ready()
     if not stack:
         raise Problem(f"{target} is not there: make deploy{target.options}")
-    wanted = settings.settled(
-        former.template, None, [f"{name}={value}" for name, value in former.settings.items()], overrides
-    )
+    known = stack.parameters.keys() & former.settings.keys()
+    kept = {name: stack.parameters[name] for name in settings.OF_DATA if name in known}
+    as_before = (former.settings | kept).items()
+    wanted = settings.settled(former.template, None, [f"{name}={value}" for name, value in as_before], overrides)
     release = _deployed(stack, releases)
     if not release or not release.is_of(former.template, wanted):
         release = Release.new(former.template, wanted, former.commit)
@@ -103,7 +104,10 @@ def show_releases(target: Target) -> None:
     stack = target.find()
     deployed = stack.parameters.get(settings.RELEASE) if stack else None
     releases = Releases(target).all()
-    if not releases:
+    if stack and deployed not in {release.id for release in releases}:
+        hint = f"complete it: make deploy{target.options}"
+        print(f"{target} has a release that is not listed, since its deployment was interrupted: {hint}")
+    elif not releases:
         raise Problem(f"{target} has no releases: make deploy{target.options}")
     for release in releases:
         mark = "  <- deployed" if release.id == deployed else ""

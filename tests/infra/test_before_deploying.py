@@ -2,10 +2,13 @@
 
 import os
 import struct
+import subprocess
+import sys
 import unittest
+from pathlib import Path
 from unittest.mock import patch
 
-import template  # noqa: F401 (it finds what is tested)
+from template import ROOT  # it finds what is tested, too
 
 import binaries
 import processes
@@ -50,6 +53,32 @@ class AnExecutable(unittest.TestCase):
         self.assertIn("no executable for Linux", binaries.problem_of(b"\xcf\xfa\xed\xfe" + bytes(60), "x86_64") or "")
 
 
+class TheFilesOfACommand(unittest.TestCase):
+    """Among them are the parameters with the API key."""
+
+    def command(self, program: str) -> "subprocess.Popen[str]":
+        start = f"import sys; sys.path += {[str(ROOT / 'infra' / name) for name in ('deploy', 'local')]!r}\n"
+        start += "import time, tools\n"
+        command = [sys.executable, "-c", start + program]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def test_are_its_own_and_go_with_it_even_if_it_was_killed(self) -> None:
+        (ROOT / "target" / "deploy").mkdir(parents=True, exist_ok=True)
+        waiting = "print(tools.workplace(), flush=True); time.sleep(60)"
+        commands = [self.command(waiting) for _ in range(2)]
+        folders = [Path(command.stdout.readline().strip()) for command in commands if command.stdout]
+        self.assertNotEqual(*folders)
+        self.assertTrue(all(folder.is_dir() and folder.stat().st_mode & 0o777 == 0o700 for folder in folders))
+        commands[0].kill()
+        for command in (commands[0], self.command("tools.workplace()")):
+            command.communicate()
+        self.assertEqual([folder.is_dir() for folder in folders], [False, True])
+        commands[1].kill()
+        commands[1].communicate()
+        self.command("tools.workplace()").communicate()
+        self.assertFalse(folders[1].is_dir())
+
+
 class AParameter(unittest.TestCase):
     def test_is_what_the_command_line_says_then_samconfig_then_the_stack_then_the_template(self) -> None:
         stack = Stack(
@@ -65,6 +94,29 @@ class AParameter(unittest.TestCase):
     def test_that_is_misspelt_is_refused(self) -> None:
         with self.assertRaisesRegex(Problem, "CmsURL: no parameter of the template; it has CmsUrl"):
             settings.settled(TEMPLATE, None, ["CmsURL=https://x"])
+
+    def test_that_would_be_refused_later_is_refused_at_once(self) -> None:
+        text = (ROOT / "infra" / "template.yaml").read_text()
+        for given, problem in (
+            ("SyncBrandMemory=1e3", "must be a whole number"),
+            ("SyncBrandMemory=512.5", "must be a whole number"),
+            ("SyncBrandMemory=64", "must be 128 or more, and at most 10240"),
+            ("LogRetentionDays=2", "must be one of 1, 3, 5"),
+            ("SyncBrandMaximumConcurrency=1", "must be 0 (no limit), or a number from 2 to 1000"),
+            ("Stage=", "must be small letters"),
+            ('LogLevel="', "must be a level, or directives"),
+            ("CmsUrl=https://me:secret@cms.example.com", "no user name or password"),
+            ("SyncRetryMaxSeconds=59", "must be no less than SyncRetryFirstSeconds, which is 60"),
+        ):
+            with self.subTest(given), self.assertRaises(Problem) as refused:
+                settings.settled(text, None, ["CmsUrl=stub:"], [given])
+            self.assertIn(f"{given}: ", str(refused.exception))
+            self.assertIn(problem, str(refused.exception))
+        self.assertEqual(settings.settled(text, None, ["CmsUrl=stub:"])["Stage"], "production")
+
+    def test_that_the_deployment_sets_is_refused(self) -> None:
+        with self.assertRaisesRegex(Problem, "Release is set by the deployment"):
+            settings.settled(TEMPLATE, None, ["CmsUrl=https://x", "Release=abc"])
 
     def test_that_is_secret_is_refused_on_the_command_line(self) -> None:
         with self.assertRaisesRegex(Problem, "CMS_API_KEY in the environment"):

@@ -81,7 +81,7 @@ class ADeployment(unittest.TestCase):
 
     def test_rolled_back_answers_as_before_without_a_build_and_keeps_the_brands(self) -> None:
         old = self.stack.live("CreateBrand")
-        self.stack.deploy(self.second, "LogLevel=debug", api_key="")
+        self.stack.deploy(self.second, "LogLevel=debug", "DeletionProtection=true", api_key="")
         kept, spoiled = self.created("Kept"), self.stack.live("CreateBrand")
         self.assertNotEqual(spoiled["CodeSha256"], old["CodeSha256"])
         said = self.stack.run("rollback", self.release, api_key="")
@@ -92,6 +92,8 @@ class ADeployment(unittest.TestCase):
         self.assertEqual(new["Environment"]["Variables"]["RELEASE"], self.stack.release())
         self.assertEqual(new["CodeSha256"], old["CodeSha256"])
         self.assertEqual(new["Environment"]["Variables"]["RUST_LOG"], "info")
+        # It guards data, which stays as it is.
+        self.assertEqual(self.stack.parameter("DeletionProtection"), "true")
         self.assertEqual(self.stack.request("GET", f"/admin/brands/{kept}")[0], 200)
         self.created("New")
         self.stack.run("rollback", self.release, "LogLevel=error", api_key="")

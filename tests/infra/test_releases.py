@@ -1,5 +1,6 @@
 """The bucket of releases: its ownership, its access, and the deletion of old releases."""
 
+import contextlib
 import io
 import json
 import re
@@ -148,6 +149,21 @@ class OldReleases(unittest.TestCase):
         self.assertEqual(len([key for key in kept if key.startswith("stack/releases/")]), KEPT)
         self.assertIn("stack/code/00", kept)
         self.assertIn("stack/templates/t", kept)
+
+
+class AnObjectThatIsNoRelease(unittest.TestCase):
+    def test_is_skipped(self) -> None:
+        s3 = Objects(timedelta(0))
+        good = Release.new("", {}, "")
+        releases(s3).keep(good)
+        nulls = json.dumps(dict.fromkeys(("id", "made_at", "commit", "settings", "template"))).encode()
+        for name, body in (("0.json", b"{"), ("1.json", b"{}"), ("2.json", b"[]"), ("3.json", nulls)):
+            s3.kept[f"stack/releases/{name}"] = body
+        s3.kept |= {"stack/releases/": b"", "stack/releases/4.txt": b"", "stack/releases/a/b.json": b"{}"}
+        with contextlib.redirect_stderr(io.StringIO()) as warned:
+            self.assertEqual(releases(s3).all(), [good])
+            self.assertIsNone(releases(s3).find("1"))
+        self.assertEqual(warned.getvalue().count("is not a release: skipped"), 5)
 
 
 class ARelease(unittest.TestCase):

@@ -126,7 +126,8 @@ class TheParametersOfTheCms(unittest.TestCase):
         schemes = ("http", "https", "payload+http", "payload+https", "strapi+http", "strapi+https")
         for url in ("stub:", *(f"{scheme}://cms.example.com/base" for scheme in schemes)):
             self.assertRegex(url, pattern)
-        for url in ("", "stub", "cms.example.com", "ftp://x", "contentful+https://x", "payload+stub:", "http:// x"):
+        wrong = ("", "stub", "cms.example.com", "ftp://x", "contentful+https://x", "payload+stub:", "http:// x")
+        for url in (*wrong, "https://me:secret@x", "strapi+https://me@x/y"):
             self.assertNotRegex(url, pattern)
 
     def test_take_a_rate_only_with_a_number_of_processes_to_share_it(self) -> None:
