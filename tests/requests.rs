@@ -24,7 +24,7 @@ use aws_smithy_runtime_api::{
         runtime_components::RuntimeComponents,
     },
 };
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::{config_bag::ConfigBag, timeout::TimeoutConfig};
 
 /// What a client has sent, and what DynamoDB says that it took.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,8 +68,12 @@ impl Intercept for Requests {
         &self,
         context: &mut BeforeSerializationInterceptorContextMut<'_>,
         _: &RuntimeComponents,
-        _: &mut ConfigBag,
+        config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        // A busy emulator is no measure for the functions' patience, and a request that is made again would be counted twice.
+        config
+            .interceptor_state()
+            .store_put(TimeoutConfig::disabled());
         let (input, total) = (context.input_mut(), Some(ReturnConsumedCapacity::Total));
         if let Some(input) = input.downcast_mut::<PutItemInput>() {
             input.return_consumed_capacity = total;
