@@ -9,9 +9,9 @@ python3 infra/deploy rollback ID [NAME=VALUE...]
 python3 infra/deploy delete [--confirm STACK]
                                    delete the stack; the tables and the releases are kept
 python3 infra/deploy first-run [--confirm ACCOUNT:REGION] [--keep] [--outage-minutes N] [--code FOLDER] [NAME=VALUE...]
-                                   deploy a throw-away stack, try it out, report on it and delete all of it
+                                   deploy a throw-away stack, exercise it, write a report and delete everything
 
-Before the command: --to aws (as it is where it is left out) or --to local, the emulator at LOCAL_PORT; --stack NAME.
+Before the command: --to aws (the default) or --to local, the emulator at LOCAL_PORT; --stack NAME.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from project import Problem
 
 def main() -> int:
     """Returns the exit status."""
-    # Told to end by another process, or by the end of its terminal, it ends as at Ctrl-C, and so leaves no secret in a file.
+    # SIGTERM, and SIGHUP of a closed terminal, end it as Ctrl-C does, so it leaves no secret in a file.
     for sent in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sent, signal.default_int_handler)
     arguments = _arguments()
@@ -68,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     commands.add_parser("delete").add_argument("--confirm", default="", metavar="STACK")
     first_run = commands.add_parser("first-run")
     first_run.add_argument("--confirm", default="", metavar="ACCOUNT:REGION")
-    first_run.add_argument("--keep", action="store_true", help="delete nothing, and say how to")
+    first_run.add_argument("--keep", action="store_true", help="keep everything and print how to delete it")
     minutes = "minutes that the outage lasts after the circuit opens"
     first_run.add_argument("--outage-minutes", default="0", metavar="N", help=minutes)
     first_run.add_argument("--code", type=Path, help="deploy what was built there, one folder for each function")
@@ -101,7 +101,7 @@ def _command(arguments: argparse.Namespace) -> None:
             steps.delete(target, arguments.confirm)
         case "first-run":
             if arguments.stack:
-                raise Problem("a first run makes a stack of its own, with a name that no other has: leave STACK out")
+                raise Problem("a first run creates its own stack: omit STACK")
             first_run.first_run(
                 target,
                 arguments.confirm,

@@ -18,7 +18,7 @@ _NO_CHANGES = "No changes to deploy"  # what SAM says then
 
 
 def package(target: Target, releases: Releases, code: Path) -> str:
-    """Uploads what is not there yet of the code, and answers the template that names it."""
+    """Uploads missing code and returns the template that refers to it."""
     staged, packaged = workplace() / "template.yaml", workplace() / "packaged.yaml"
     staged.write_text(TEMPLATE.read_text().replace(_CODE, f"{code.resolve()}/"))
     command = ["sam", "package", "--template-file", str(staged), "--output-template-file", str(packaged)]
@@ -30,7 +30,7 @@ def package(target: Target, releases: Releases, code: Path) -> str:
 
 
 def deploy(target: Target, releases: Releases, release: Release, more: Mapping[str, str]) -> bool:
-    """Deploys a release, with parameters that go before its own. Returns whether that changed anything."""
+    """Deploys a release, with parameters that override its own. Returns whether that changed anything."""
     template = workplace() / f"release-{release.id}.yaml"
     template.write_text(_with_default(release))
     values = release.settings | {settings.RELEASE: release.id, **more}

@@ -19,7 +19,7 @@ Client = Callable[[str], Any]
 
 
 def configured(section: str) -> dict[str, Any]:
-    """What samconfig.toml says of a section's deployments."""
+    """The deployment parameters of a section of samconfig.toml."""
     parameters: dict[str, Any] = tomllib.loads(SAMCONFIG.read_text())[section]["deploy"]["parameters"]
     return parameters
 
@@ -81,7 +81,7 @@ class Target:
 
     @property
     def options(self) -> str:
-        """What a `make …` that is about it has behind its name, each with a space before it."""
+        """The variables of a `make` command for this target, each with a space before it."""
         given = {
             "TO": "local" if self.is_local else "",
             "LOCAL_PORT": os.environ.get("LOCAL_PORT", "") if self.is_local else "",
@@ -94,7 +94,7 @@ class Target:
         return f"{self.stack} (account {self.account}, region {self.region}{endpoint})"
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """What CloudFormation did to the stack, the newest first; nothing if there is none."""
+        """The stack's events, the newest first; none if there is no stack."""
         pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=self.stack)
         try:
             for page in pages:

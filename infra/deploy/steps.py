@@ -18,7 +18,7 @@ from stacks import Stack, Target
 
 
 def deploy(target: Target, overrides: Sequence[str], code: Path | None) -> None:
-    """Builds and deploys; what is deployed already is left as it is."""
+    """Builds and deploys; an unchanged stack stays as it is."""
     stack = target.ready()
     wanted = settings.settled(TEMPLATE.read_text(), stack, target.overrides, overrides)
     key = settings.api_key(stack)
@@ -57,7 +57,7 @@ def roll_back(target: Target, id: str, overrides: Sequence[str]) -> None:
 
 
 def _deployed(stack: Stack | None, releases: Releases) -> Release | None:
-    """The release that is deployed. One that CodeDeploy sent back is not: it takes a new release to try it again."""
+    """The deployed release. One that CodeDeploy rolled back does not count: retrying it takes a new release."""
     return releases.find(stack.parameters.get(settings.RELEASE)) if stack else None
 
 
@@ -77,7 +77,7 @@ def _deploy(
 
 
 def next_steps(target: Target, outputs: Mapping[str, str]) -> str:
-    """Where the stack is, and what to type next."""
+    """The stack's addresses, and the commands that come next."""
     options = target.options
     create = "create-admin --email admin@example.com"
     if target.is_local:
@@ -115,7 +115,7 @@ def show_releases(target: Target) -> None:
 
 
 def delete(target: Target, confirmed: str) -> None:
-    """Deletes the stack and tells what is kept."""
+    """Deletes the stack and prints what is kept."""
     if not target.find():
         raise Problem(f"{target} is not there")
     if confirmed != target.stack:
