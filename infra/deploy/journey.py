@@ -34,9 +34,7 @@ class Application:
     def __init__(self, target: Target, outputs: dict[str, str]) -> None:
         self.target = target
         self.outputs = outputs
-        self.url = outputs["ApiUrl"]
-        if target.is_local:
-            self.url = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
+        self.url = target.api_url(outputs)
         self.token = ""
         self.creates = False
         """Whether a brand was created."""

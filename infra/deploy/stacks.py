@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,12 @@ class Target:
     def __str__(self) -> str:
         endpoint = f", {os.environ['AWS_ENDPOINT_URL']}" if "AWS_ENDPOINT_URL" in os.environ else ""
         return f"{self.stack} (account {self.account}, region {self.region}{endpoint})"
+
+    def api_url(self, outputs: Mapping[str, str]) -> str:
+        """The URL of the API of a stack with these outputs."""
+        if self.is_local:
+            return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
+        return outputs["ApiUrl"]
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The stack's events, the newest first; none if there is no stack."""

@@ -79,13 +79,12 @@ def _deploy(
 def next_steps(target: Target, outputs: Mapping[str, str]) -> str:
     """The stack's addresses, and the commands that come next."""
     options = target.options
+    api = target.api_url(outputs)
     create = "create-admin --email admin@example.com"
     if target.is_local:
-        api = f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{outputs['ApiId']}"
         port = f"LOCAL_PORT={os.environ['LOCAL_PORT']} " if "LOCAL_PORT" in os.environ else ""
         admin = f"{port}python3 infra/local operate --stack {target.stack} -- {create}"
     else:
-        api = outputs["ApiUrl"]
         admin = f"cargo run --package operate -- {create} --table {outputs['AdminUsersTableName']}"
     return f"""\
   stack             {target}

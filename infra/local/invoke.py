@@ -24,7 +24,7 @@ def invoke(function: str, event: str) -> int:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise Problem(f"{event}: {reason}: name a file, such as events/api-gateway-create-brand.json") from None
     address = ("--invoke-address", "127.0.0.1", "--invoke-port", str(running.watch_port))
-    # A file that nobody else may read: a command line is limited, and everybody on the machine sees it.
+    # In a file that only this user can read: an argument has a limited length, and every user of the machine sees it.
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(payload.replace(_PLACEHOLDER, running.token))
         file.flush()

@@ -51,7 +51,7 @@ class Line:
 
     @property
     def moment(self) -> str:
-        """The time as a key that sorts, whatever its digits and its form of UTC."""
+        """The time as a sort key, whatever its precision and its spelling of UTC."""
         return self.time.rstrip("Z").partition("+")[0]
 
 
@@ -109,7 +109,7 @@ class FileLog:
         self._is_followed = False
 
     def read(self) -> list[Line]:
-        """The lines since the last reading; none while there is no file. The first reading gives them no time."""
+        """The lines since the last reading; none until the file exists. Those of the first reading get no time."""
         now = _timestamp(time.time()) if self._is_followed else ""
         self._is_followed = True
         try:
@@ -123,7 +123,7 @@ class FileLog:
 
 
 def _lines(source: str, texts: Iterable[str], logged: str) -> list[Line]:
-    """What is shown of these. A line that bears no time has that of the line before it, and the first one `logged`."""
+    """The lines to show. A line without a time gets that of the line before it, the first line gets `logged`."""
     lines = []
     for text in texts:
         line = Line(source, text, logged)
@@ -171,7 +171,7 @@ def in_full(line: Line) -> str:
 
 
 def _started(line: Line) -> str | None:
-    """What is said of a function that was started from its new build."""
+    """The message about a function that was started from its new build."""
     started = _STARTED.fullmatch(line.text) if line.source == "cargo" else None
     return f"{started[1]} runs its newest build" if started else None
 

@@ -110,7 +110,7 @@ def port(variable: str, text: str) -> int:
 
 
 def check_port(port: int, variable: str, value: str, host: str = "127.0.0.1") -> None:
-    """Raises if nobody can listen there: said before the build, not after it."""
+    """Raises a Problem if the port is not free. Call it before the build, which takes minutes."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()

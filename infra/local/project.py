@@ -17,7 +17,7 @@ class Problem(Exception):
 
 
 def cannot_write(error: OSError) -> str | None:
-    """What to say where the checkout cannot be written to; None if the error is another."""
+    """The message for a checkout that cannot be written to; None if the error is a different one."""
     if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC):
         return None
     place, reason = error.filename or "the checkout", (error.strerror or "").lower()

@@ -49,7 +49,7 @@ def is_current() -> bool:
 
 
 def endpoint() -> str:
-    """Where AWS is found: at LOCAL_PORT, if it is set, else as it is told, or where it would be."""
+    """The endpoint of AWS: at LOCAL_PORT if that is set, else the running stack's, else at the default port."""
     if "LOCAL_PORT" not in os.environ and is_current():
         return current().endpoint
     return f"http://127.0.0.1:{places.default_port()}"

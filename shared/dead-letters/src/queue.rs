@@ -63,7 +63,7 @@ impl DeadLetterQueue {
         sent.map(|_| ()).map_err(DeadLetterError::of)
     }
 
-    /// The parked messages that the filter takes, the oldest first. They stay parked; until the end nobody else receives them.
+    /// The parked messages that the filter takes, the oldest first. They stay parked; until the end no other receiver gets them.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<ParkedMessage>, DeadLetterError> {
         let (mut found, mut held) = (Vec::new(), Vec::new());
         let most = filter.limit.unwrap_or(usize::MAX);
@@ -95,7 +95,7 @@ impl DeadLetterQueue {
         Ok(())
     }
 
-    /// Some messages, with all that they bear, which nobody else receives for a while.
+    /// Receives some messages with all their attributes, and hides them from other receivers for a while.
     pub(crate) async fn receive(&self) -> Result<Vec<Message>, DeadLetterError> {
         let request = self
             .client

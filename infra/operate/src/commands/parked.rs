@@ -11,7 +11,7 @@ const MAX_BODY: usize = 200;
 
 /// Show the parked messages: kind, time, brand, reason and the start of the body; they stay parked
 ///
-/// While this runs, a few seconds, nobody else receives them, `redrive` neither.
+/// While this runs, for a few seconds, no other receiver gets them, `redrive` included.
 #[derive(Args)]
 pub(crate) struct Parked {
     #[command(flatten)]
