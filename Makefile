@@ -19,30 +19,53 @@ TESTS := $(if $(NEXTEST),\
 REAL_CMS_TESTS := $(if $(NEXTEST),\
 	cargo nextest run --workspace --all-features --run-ignored all -E "binary(real) + binary(real_cms)",\
 	cargo test --workspace --all-features --test real --test real_cms -- --include-ignored)
-WITH_CMS = python3 tests/cms/run.py $(1) -- $(LOCAL) exec --with-tests -- $(REAL_CMS_TESTS)
+WITH_CMS = python3 tests/cms/run.py $(1) -- $(LOCAL) exec $(2) -- $(REAL_CMS_TESTS)
 DOC_TESTS := cargo test --workspace --all-features --doc
 CLIENT_TEST := python3 tests/js-sdk/run.py
 INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
+# Two halves of it: those of deployments and of the first run have stacks of their own, and take the longest.
+DEPLOYING_TEST := $(INFRA_TEST) -p "test_[df]*.py"
+OTHER_INFRA_TEST := $(INFRA_TEST) -p "test_[!df]*.py"
 # Stands last: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
 SCRIPTS_TEST := python3 -B -m unittest discover --start-directory tests/local
 
 # What is tried beside `make test`'s stack, with nextest or without.
 JOURNEY := $(if $(NEXTEST),\
-	cargo nextest run --workspace --all-features --run-ignored all -E 'binary(journey)',\
+	cargo nextest run --workspace --all-features --run-ignored all -E "binary(journey)",\
 	cargo test --workspace --all-features --test journey -- --include-ignored)
 ON_LOCALSTACK := $(if $(NEXTEST),\
-	cargo nextest run --workspace --all-features --run-ignored only --no-fail-fast --,\
+	cargo nextest run --workspace --all-features --run-ignored only --no-fail-fast -E 'not package(bench)' --,\
 	cargo test --workspace --all-features --no-fail-fast --lib --bins --tests -- --ignored)
-# It is API Gateway that refuses other origins.
-NOT_ON_LOCALSTACK := no_page_of_another_origin
-# DynamoDB Local as it is there without Docker refuses empty strings and does not answer the item that failed a condition.
-NOT_ON_LOCALSTACK += $(if $(LOCALSTACK_WITHOUT_DOCKER),on_dynamodb a_user_is_found_as_created syncing_a_change)
+# In `make test` those of its tests that try what differs from the emulator and wait little: the deployment of the state alone, the
+# bridge and its schedule, SQS as LocalStack has it, DynamoDB Local, and what the functions log. Many at once: they mostly wait.
+# All others take minutes (listing, signing_in, growth) or differ in nothing that these do not try.
+SOME_ON_LOCALSTACK := $(if $(NEXTEST),\
+	cargo nextest run --workspace --all-features --run-ignored only --no-fail-fast --test-threads 8 \
+	-E 'binary(bridge) + binary(changing) + binary(journey) + binary(observing) + binary(recovery) + binary(round_trips)' --,\
+	cargo test --workspace --all-features --no-fail-fast --test bridge --test changing --test journey --test observing \
+	--test recovery --test round_trips -- --ignored)
+# All that is left out on LocalStack, by parts of the tests' names. What asks for a real CMS or measures a function (bench) meets no
+# emulator. It is API Gateway that refuses other origins.
+NOT_ON_LOCALSTACK := in_a_real_cms no_page_of_another_origin
+# Without Docker there is a DynamoDB Local of 2020. It does not answer the item that failed a condition, and refuses empty strings.
+NOT_WITHOUT_DOCKER := brands_on_dynamodb store_on_dynamodb attempts_on_dynamodb it_does_what_a_store_of_brands_must reply_is_lost failures_open_a_circuit \
+	a_user_is_found_as_created a_damaged rows_with_junk
+WITH_LOCALSTACK = STACK=localstack $(EXEC) $(3) -- $(1) $(foreach part,$(NOT_ON_LOCALSTACK) $(2),--skip $(part))
+# For `make test`: without Docker; where that cannot be, one line says why it is left out.
+export LOCALSTACK_TEST = reason="$$($(PYTHON) -B infra/local/localstack_without_docker.py)" && if [ "$$reason" ]; then echo "$$reason"; else \
+	export LOCALSTACK_WITHOUT_DOCKER=1; $(call WITH_LOCALSTACK,$(SOME_ON_LOCALSTACK),$(NOT_WITHOUT_DOCKER),--built --name=localstack); fi
 
-WATCH_TEST = $(EXEC) --with-tests --watched -- $(JOURNEY)
+WATCH_TEST = $(EXEC) $(1) --watched -- $(JOURNEY)
 
 # The fault test: cargo-lambda lays out every executable so.
-CHAOS := $(EXEC) --with-tests --faulty -- target/lambda/chaos/bootstrap
+CHAOS = $(EXEC) $(1) --faulty -- target/lambda/chaos/bootstrap
+
+# Runs commands side by side, each with a name.
+STAGES := $(PYTHON) -B tests/stages.py
+# What the stages on one stack run there, one after the other. These variables reach the stages through the environment.
+export ON_THE_STACK := $(TESTS); $(CLIENT_TEST); $(OTHER_INFRA_TEST); $(OPENAPI_TEST)
+export ON_THE_SECOND_STACK := $(DEPLOYING_TEST)
 # A shell counts in SECONDS itself, so the value has another name there.
 export DURATION := $(value SECONDS)
 
@@ -67,7 +90,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint tools fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -106,25 +129,32 @@ parked: ## ARGS='--kind KIND --containing TEXT --limit N' shows the messages tha
 redrive: ## ARGS='--kind KIND --containing TEXT --limit N' moves parked messages of what `make run` started back to the queue
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- redrive
 
+# The fault test has the machine for itself: its faults are to hit requests at the pace of its clock.
 test: ## run all tests, those of the whole system on stacks of their own; the fault test in its short form
-	@$(EXEC) --with-tests -- sh -ec '$(SCRIPTS_TEST); $(TESTS); $(DOC_TESTS); $(CLIENT_TEST); $(INFRA_TEST); $(OPENAPI_TEST)'
-	@$(call WITH_CMS,payload)
-	@$(WATCH_TEST)
-	@$(CHAOS) --brands 80 --seconds 15
+	@$(LOCAL) build --with-tests
+	@$(STAGES) \
+		system '$(EXEC) --built --name=system -- sh -ec "$$ON_THE_STACK"' \
+		deployments '$(EXEC) --built --name=deployments -- sh -ec "$$ON_THE_SECOND_STACK"' \
+		scripts '$(SCRIPTS_TEST)' \
+		payload '$(call WITH_CMS,payload,--built --name=payload)' \
+		watched '$(call WATCH_TEST,--built --name=watched)' \
+		localstack 'eval "$$LOCALSTACK_TEST"' \
+		documentation '$(DOC_TESTS)'
+	@$(call CHAOS,--built --name=faults) --brands 80 --seconds 15
 
 test-cms: ## run the contract of the CMS port and a brand's journey on Payload and on Strapi, which are installed for it (Node.js 20 or newer)
-	@$(call WITH_CMS,payload)
-	@$(call WITH_CMS,strapi)
+	@$(call WITH_CMS,payload,--with-tests)
+	@$(call WITH_CMS,strapi,--with-tests)
 
 simulate: ## SEEDS=… runs the handlers in so many simulated worlds, from the seed SEED=… on; a broken promise prints its story
 	$(call NUMBERS,SEEDS SEED)
 	@SIMULATION_SEEDS="$${SEEDS:-100000}" SIMULATION_SEED="$$SEED" cargo run --quiet --package simulation >/dev/null
 
 test-watch: ## run the journey tests against functions under `cargo lambda watch`
-	@$(WATCH_TEST)
+	@$(call WATCH_TEST,--with-tests)
 
-test-localstack: ## run the system tests on LocalStack, in Docker or with LOCALSTACK_WITHOUT_DOCKER=1
-	@STACK=localstack $(EXEC) --with-tests -- $(ON_LOCALSTACK) $(NOT_ON_LOCALSTACK:%=--skip %)
+test-localstack: ## run the system tests on LocalStack, in Docker or with LOCALSTACK_WITHOUT_DOCKER=1; `make test` runs some of them
+	@$(call WITH_LOCALSTACK,$(ON_LOCALSTACK),$(if $(LOCALSTACK_WITHOUT_DOCKER),$(NOT_WITHOUT_DOCKER)),--with-tests)
 
 client: ## try the API with Medusa's own client (Node.js 20 or newer)
 	@$(EXEC) -- $(CLIENT_TEST)
@@ -137,7 +167,7 @@ test-infra: ## deploy, update, roll back and delete on the emulator; check the t
 
 chaos: ## BRANDS=… SECONDS=… SEED=… create brands while everything fails, and see that none is lost
 	$(call NUMBERS,BRANDS DURATION SEED)
-	@$(CHAOS) --brands "$${BRANDS:-500}" --seconds "$${DURATION:-90}" $${SEED:+--seed "$$SEED"}
+	@$(call CHAOS,--with-tests) --brands "$${BRANDS:-500}" --seconds "$${DURATION:-90}" $${SEED:+--seed "$$SEED"}
 
 load: ## SECONDS=… create brands with 1, 10 and 50 clients at once, and measure
 	$(call NUMBERS,DURATION)
@@ -178,10 +208,16 @@ soak: ## COUNT=… invoke each function so often (20,000), and print its memory 
 	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
 
 lint: ## check the format, the code, and the template, both as written and as SAM transforms it
+	@$(STAGES) \
+		code 'cargo fmt --all --check; cargo clippy --workspace --all-targets --all-features -- -D warnings' \
+		template '$(LOCAL) setup; .venv/bin/python -B tests/infra/lint.py'
+
+tools: ## install what the tests need beside Rust and Python; what is missing, they install by themselves
 	@$(LOCAL) setup
-	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --all-features -- -D warnings
-	.venv/bin/python -B tests/infra/lint.py
+	@$(PYTHON) -B -c 'import sys; sys.path[:0] = ["infra/local", "infra/deploy"]; import tools; tools.prepare()'
+	@python3 tests/cms/run.py payload --install
+	@$(CLIENT_TEST) --install
+	@$(OPENAPI_TEST) --install
 
 fmt: ## format the code
 	cargo fmt --all

@@ -65,6 +65,8 @@ pub struct Stack {
     pub sqs: aws_sdk_sqs::Client,
     /// The function that sweeps; none where the emulator has no functions.
     republish_brands: Option<String>,
+    /// Where watched functions log.
+    function_logs: Option<String>,
     aws_url: String,
     http: reqwest::Client,
 }
@@ -84,6 +86,7 @@ impl Stack {
         ];
         let values = variables.map(|variable| env.text(variable));
         let republish_brands = env.optional("REPUBLISH_BRANDS_FUNCTION");
+        let function_logs = env.optional("FUNCTION_LOGS");
         let values = env.finish(values).expect(admin::NO_STACK);
         let [
             aws_url,
@@ -106,6 +109,7 @@ impl Stack {
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
             republish_brands,
+            function_logs,
             aws_url,
             http: http_client(),
         }

@@ -1,16 +1,18 @@
 """The local stack: the application on this machine, without an account and without Docker.
 
 python3 infra/local setup               make the virtual environment with the tools
-python3 infra/local build               build the functions and the stub CMS
+python3 infra/local build [--with-tests]
+                                        build the functions and the stub CMS; with --with-tests all tests, too
 python3 infra/local run [--once]        start everything, show one brand's way, serve until Ctrl-C
 python3 infra/local watch [--once]      the same, with the functions under `cargo lambda watch`
 python3 infra/local logs [FUNCTION]     follow what the functions of a `run` or `watch` log, or one of them
 python3 infra/local invoke FUNCTION EVENT
                                         invoke a function of a `watch` with the event in a file
-python3 infra/local exec [--with-tests] [--faulty] [--watched] -- COMMAND...
-                                        run a command against a stack of its own, on free ports; with --faulty its
-                                        functions find AWS and the CMS only through the command; with --watched
-                                        `cargo lambda watch` runs them
+python3 infra/local exec [--with-tests | --built] [--faulty] [--watched] [--name NAME] -- COMMAND...
+                                        run a command against a stack of its own, on free ports; with --built
+                                        without a build; with --faulty its functions find AWS and the CMS only
+                                        through the command; with --watched `cargo lambda watch` runs them; its logs
+                                        go to target/local/logs/NAME (exec), so runs at the same time need names
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` or `watch` started
 python3 infra/local operate [--stack NAME] -- ARGUMENTS...
                                         an operator's command on that, or on a stack that was deployed beside it:
@@ -63,8 +65,9 @@ def _arguments() -> argparse.Namespace:
         usage="%(prog)s COMMAND",
     )
     commands = parser.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS)
-    for name in ("setup", "build", "stop", "clean"):
+    for name in ("setup", "stop", "clean"):
         commands.add_parser(name)
+    commands.add_parser("build").add_argument("--with-tests", action="store_true", help="build the tests, too")
     for name in ("run", "watch"):
         commands.add_parser(name).add_argument("--once", action="store_true", help="end when the brand is shown")
     commands.add_parser("logs").add_argument("function", nargs="?", metavar="FUNCTION")
@@ -73,8 +76,10 @@ def _arguments() -> argparse.Namespace:
     invoke.add_argument("event", metavar="EVENT")
     execute = commands.add_parser("exec")
     execute.add_argument("--with-tests", action="store_true", help="build the tests together with the functions")
+    execute.add_argument("--built", action="store_true", help="build nothing")
     execute.add_argument("--faulty", action="store_true", help="lead the functions through the command's proxies")
     execute.add_argument("--watched", action="store_true", help="have `cargo lambda watch` run the functions")
+    execute.add_argument("--name", default="exec", help="the folder of the stack's logs")
     execute.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     commands.add_parser("aws", add_help=False).add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGUMENTS")
     operate = commands.add_parser("operate")
@@ -111,7 +116,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
     match arguments.command:
         case "build":
-            build.build()
+            build.build(arguments.with_tests)
         case "run" | "watch":
             run.run(arguments.once, watched=arguments.command == "watch")
         case "logs":
@@ -122,7 +127,14 @@ def _command(arguments: argparse.Namespace) -> int:
             command = _after_dashes(arguments.argv)
             if not command:
                 raise Problem("exec: no command: python3 infra/local exec -- COMMAND...")
-            return execute.execute(command, arguments.with_tests, arguments.faulty, arguments.watched)
+            return execute.execute(
+                command,
+                with_tests=arguments.with_tests,
+                built=arguments.built,
+                faulty=arguments.faulty,
+                watched=arguments.watched,
+                name=arguments.name,
+            )
         case "aws":
             os.execvp("aws", ["aws", "--endpoint-url", session.endpoint(), *arguments.argv])
         case "operate":

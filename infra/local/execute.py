@@ -16,19 +16,20 @@ from progress import phase
 from project import LOGS, ROOT, STATE, shown
 
 
-def execute(command: list[str], with_tests: bool, faulty: bool, watched: bool) -> int:
+def execute(command: list[str], *, with_tests: bool, built: bool, faulty: bool, watched: bool, name: str) -> int:
     """Runs the command with the stack's coordinates in its environment and returns its exit status.
 
-    `with_tests` builds the tests together with the functions; `faulty` leads the functions through the command;
-    `watched` has `cargo lambda watch` run them.
+    `with_tests` builds the tests together with the functions, `built` builds nothing; `faulty` leads the functions
+    through the command; `watched` has `cargo lambda watch` run them. `name` names the folder of the stack's logs.
     """
     # The fault test has rules for the stub, so it always gets that, and as the template has it.
     variables = {} if faulty else os.environ
     chosen = cms.of_the_developer(variables)
-    logs = LOGS / ("faulty" if faulty else "watched" if watched else "exec")
+    logs = LOGS / name
     STATE.mkdir(parents=True, exist_ok=True)
-    with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
-        build(with_tests)
+    if not built:
+        with phase("build", "everything, with tests" if with_tests else "the functions and the stub CMS"):
+            build(with_tests)
     with ExitStack() as exits:
         state = exits.enter_context(tempfile.TemporaryDirectory(prefix="exec-", dir=STATE, ignore_cleanup_errors=True))
         places, (cms_port, *others) = own_places(Path(state), logs, watched)

@@ -31,8 +31,8 @@ def main(grace: float, command: list[str]) -> int:
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127
-    threading.Thread(target=end_when_abandoned, daemon=True).start()
     try:
+        threading.Thread(target=end_when_abandoned, daemon=True).start()  # it may interrupt this at once
         status = end_of(child)
         return status if status >= 0 else 128 - status
     finally:

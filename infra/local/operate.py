@@ -3,7 +3,8 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import deploy
@@ -25,10 +26,10 @@ def environment(endpoint: str, outputs: Mapping[str, str]) -> dict[str, str]:
 
 def create_admin(endpoint: str, outputs: Mapping[str, str], email: str, password: str) -> str:
     """Creates a user who may sign in and returns the user's id."""
-    command = [str(OPERATE), "create-admin", "--email", email]
-    done = subprocess.run(
-        command, env=os.environ | environment(endpoint, outputs), input=password, capture_output=True, text=True
-    )
+    variables = os.environ | environment(endpoint, outputs)
+    with _executable() as operate:
+        command = [operate, "create-admin", "--email", email]
+        done = subprocess.run(command, env=variables, input=password, capture_output=True, text=True)
     if done.returncode:
         raise Problem(done.stderr.strip())
     return done.stdout.strip()
@@ -37,6 +38,13 @@ def create_admin(endpoint: str, outputs: Mapping[str, str], email: str, password
 def operate(endpoint: str, stack: str | None, arguments: Sequence[str]) -> int:
     """Runs `operate` on a stack of the emulator, `run`'s where none is named; returns its exit status."""
     variables = os.environ | environment(endpoint, deploy.outputs(endpoint, stack or deploy.STACK))
+    with _executable() as operate:
+        return subprocess.run([operate, *arguments], env=variables).returncode
+
+
+@contextmanager
+def _executable() -> Iterator[str]:
+    """A copy of the executable, which a build may replace meanwhile."""
     STATE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="operate-", dir=STATE) as folder:
-        return subprocess.run([copied(OPERATE, Path(folder)), *arguments], env=variables).returncode
+        yield copied(OPERATE, Path(folder))

@@ -50,6 +50,10 @@ class Process(AbstractContextManager["Process"]):
             self._guard.stdin.close()
         self._guard.wait(self._grace + 10)
 
+    def poll(self) -> int | None:
+        """The command's exit status; None while it runs."""
+        return self._guard.poll()
+
     def wait(self) -> int:
         """Waits for the command's end and returns its exit status."""
         return self._guard.wait()

@@ -134,8 +134,10 @@ def started(
         parameters = deploy.WITHOUT | cms.parameters() | (waits or {})
         parameters |= detour.parameters() if detour else {}
         outputs, environment = emulators.deployed(client, parameters, emulator)
+        beside = (detour.coordinates() if detour else {}) | emulators.processes(places, client)
         if places.watch_port:
             running.append(exits.enter_context(watch.started(places, environment)))
+            beside["FUNCTION_LOGS"] = str(places.logs / watch.FUNCTION_LOGS)
             if places.on_localstack:
                 running.append(exits.enter_context(bridge.started(places, environment["BRAND_EVENTS_QUEUE_URL"])))
             else:
@@ -147,5 +149,5 @@ def started(
             outputs,
             tuple(running),
             client,
-            (detour.coordinates() if detour else {}) | emulators.processes(places, client),
+            beside,
         )

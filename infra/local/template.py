@@ -119,6 +119,7 @@ def state_alone() -> tuple[dict[str, Any], dict[str, str]]:
     template = {
         "AWSTemplateFormatVersion": whole["AWSTemplateFormatVersion"],
         "Parameters": whole["Parameters"],
+        "Conditions": whole["Conditions"],  # which are about parameters
         "Resources": kept,
         "Outputs": outputs,
     }

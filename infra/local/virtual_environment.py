@@ -1,5 +1,6 @@
 """Virtual environments, each created from a list of packages with hashes. Runs on bare Python."""
 
+import fcntl
 import hashlib
 import os
 import sys
@@ -21,6 +22,15 @@ class VirtualEnvironment:
 
     def prepare(self) -> None:
         """Creates it, and recreates it after a change of its requirements or of Python."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.folder, os.O_RDONLY)  # `venv --clear` keeps the folder itself
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may create the same
+            self._prepare()
+        finally:
+            os.close(lock)
+
+    def _prepare(self) -> None:
         stamp = self.folder / "complete"  # written last, so an interrupted installation has none
         wanted = hashlib.sha256(self.requirements.read_bytes() + sys.version.encode()).hexdigest()
         if stamp.exists() and stamp.read_text() == wanted:

@@ -5,7 +5,7 @@ environment, and its exit status is returned. Without a command the CMS serves u
 database and a new key, so that runs do not disturb each other. Packages are installed under target/cms/ once for each lock
 file. The server's log is kept there if the command fails.
 
-Without Node.js it says so and exits with 0.
+Without Node.js it says so and exits with 0. With --install it only installs.
 """
 
 import argparse
@@ -56,6 +56,7 @@ def main() -> int:
     for sent in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sent, signal.default_int_handler)  # unwinds as at Ctrl-C
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--install", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cms", choices=CMSES)
     parser.add_argument("command", nargs="*", metavar="COMMAND")
     arguments = parser.parse_args()
@@ -63,7 +64,7 @@ def main() -> int:
         print(f"cms: LEFT OUT, nothing was tried with {arguments.cms}: {reason}", flush=True)
         return 0
     try:
-        return _serve(arguments.cms, arguments.command)
+        return _install(arguments.cms) if arguments.install else _serve(arguments.cms, arguments.command)
     except Problem as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -71,11 +72,20 @@ def main() -> int:
         return 130
 
 
-def _serve(name: str, command: list[str]) -> int:
-    cms, installed = CMSES[name], TARGET / "cms" / name
+def _install(name: str) -> int:
+    cms = CMSES[name]
     with phase("install", f"{name}, the first time about {cms.how_long}"):
-        if status := nodejs.install(HERE / name, installed, cms.flags, cms.build):
-            return status
+        return nodejs.install(HERE / name, _installed(name), cms.flags, cms.build)
+
+
+def _installed(name: str) -> Path:
+    return TARGET / "cms" / name
+
+
+def _serve(name: str, command: list[str]) -> int:
+    if status := _install(name):
+        return status
+    installed = _installed(name)
     port = free_ports(1)[0]
     log = TARGET / "cms" / f"{name}-{port}.log"
     with _started(name, installed, port, log) as (server, coordinates):

@@ -30,26 +30,38 @@ import cli
 sys.exit(cli.main())
 """
 LAMBDA = ROOT / "target" / "lambda"
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
 
 
-def code(folder: Path, changed: Iterable[str] = (), used: Iterable[str] | None = None) -> Path:
-    """The functions that the emulator's stack has, without what debuggers need; the changed ones as another build.
-
-    Packaging them takes seconds, so those that a test does not use can be scripts.
-    """
-    for path in sorted((ROOT / "functions").glob("*/Cargo.toml")):
-        name = path.parent.name
-        executable = folder / name / "bootstrap"
-        executable.parent.mkdir(parents=True)
-        if used is not None and name not in used:
-            executable.write_text("#!/bin/sh\nexit 1\n")
-            executable.chmod(0o755)
-        elif subprocess.run(["strip", "-o", executable, LAMBDA / name / "bootstrap"]).returncode:
-            shutil.copy2(LAMBDA / name / "bootstrap", executable)
-        if name in changed:
-            with executable.open("ab") as file:
-                file.write(b"another build")  # which no loader looks at
+def code(folder: Path) -> Path:
+    """All functions, each as one folder with an executable."""
+    for name in FUNCTIONS:
+        _stripped(name, folder / name / "bootstrap")
     return folder
+
+
+def launchers(folder: Path, used: Iterable[str], changed: Iterable[str] = ()) -> Path:
+    """All functions as scripts, since packaging an executable takes seconds.
+
+    Those that a test uses start the executable beside the folder, the others fail. The changed ones are as another build.
+    """
+    for name in FUNCTIONS:
+        executable = folder.parent / "executables" / name
+        if name in used and not executable.exists():
+            _stripped(name, executable)
+        script = folder / name / "bootstrap"
+        script.parent.mkdir(parents=True)
+        lines = ["#!/bin/sh", f"exec '{executable}'" if name in used else "exit 1"]
+        script.write_text("\n".join([*lines, *(["# another build"] if name in changed else []), ""]))
+        script.chmod(0o755)
+    return folder
+
+
+def _stripped(name: str, to: Path) -> None:
+    """A function's executable without what debuggers need."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(["strip", "-o", to, LAMBDA / name / "bootstrap"]).returncode:
+        shutil.copy2(LAMBDA / name / "bootstrap", to)
 
 
 class Deployment:

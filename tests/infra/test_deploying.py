@@ -15,7 +15,7 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from deployment import API_KEY, ROOT, Deployment, client, code, folder
+from deployment import API_KEY, ROOT, Deployment, client, folder, launchers
 
 
 @unittest.skipUnless("AWS_ENDPOINT_URL" in os.environ, "no emulator: make test-infra")
@@ -33,8 +33,8 @@ class ADeployment(unittest.TestCase):
         place = folder()
         cls.addClassCleanup(place.cleanup)
         used = ("api-root", "create-brand", "query-brands", "sign-in")
-        cls.first = code(Path(place.name) / "first", used=used)
-        cls.second = code(Path(place.name) / "second", changed=["create-brand"], used=used)
+        cls.first = launchers(Path(place.name) / "first", used)
+        cls.second = launchers(Path(place.name) / "second", used, changed=["create-brand"])
         cls.stack = Deployment("tried-updating")
         cls.said = cls.stack.deploy(cls.first)
         cls.release = cls.stack.release()
@@ -204,7 +204,7 @@ class AFailedCreation(unittest.TestCase):
             late += "    Properties: { LogGroupName: of-no-stack }\n"
             written = (ROOT / "infra" / "template.yaml").read_text()
             broken.write_text(written.replace("\nResources:\n", f"\nResources:{late}", 1))
-            first = code(Path(place) / "code", used=())
+            first = launchers(Path(place) / "code", used=())
             said = stack.deploy(first, "DeletionProtection=true", status=1, template=str(broken))
         self.assertRegex(said, r"CREATE_FAILED +Late .*of-no-stack")
         log = re.search(r"target/deploy/logs/\S+\.log$", said, re.MULTILINE)
@@ -229,7 +229,7 @@ class ADeletedStack(unittest.TestCase):
         with folder() as place:
             # As on AWS, but that nobody gets in without TLS: the emulator has none.
             parameters = ["QueuesRequireTls=true", "DeletionProtection=true", "AlarmEmail=operator@example.com"]
-            stack.deploy(code(Path(place) / "code", used=()), *parameters)
+            stack.deploy(launchers(Path(place) / "code", used=()), *parameters)
         there, outputs = stack.resources(), stack.outputs()
         kinds = {one.partition(" ")[0] for one in there}
         self.assertGreaterEqual(len(kinds), 13, there)

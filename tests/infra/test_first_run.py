@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
-from deployment import Deployment, client, code, folder
+from deployment import FUNCTIONS, Deployment, client, code, folder, launchers
 from template import ROOT
 
 import evidence  # infra/deploy's: found by `template`
@@ -211,16 +211,12 @@ class AFirstRun(unittest.TestCase):
         place = folder()
         cls.addClassCleanup(place.cleanup)
         path = Path(place.name)
-        functions = code(path / "good")
-        cls.good = Run(functions, path / "good.log")
+        cls.good = Run(code(path / "good"), path / "good.log")
         cls.addClassCleanup(cls.good.process.wait)
         # The second run starts when the first has created the bucket of releases, so it does not delete the bucket.
         cls.good.await_that("Journey:")
-        create = functions / "create-brand" / "bootstrap"
-        create.unlink()
-        create.write_text("#!/bin/sh\nexit 1\n")
-        create.chmod(0o755)
-        cls.broken = Run(functions, path / "broken.log")
+        others = [name for name in FUNCTIONS if name != "create-brand"]
+        cls.broken = Run(launchers(path / "broken", others), path / "broken.log")
         cls.addClassCleanup(cls.broken.process.wait)
         for run in (cls.broken, cls.good):
             run.process.wait()

@@ -1,6 +1,6 @@
 """Runs Medusa's own client against the stack of `make test`: python3 infra/local exec -- python3 tests/js-sdk/run.py
 
-Without Node.js it says so and exits with 0. Packages are installed under target/ once for each lock file.
+Without Node.js it says so and exits with 0. With --install it only installs. Packages are installed under target/ once for each lock file.
 """
 
 import os
@@ -23,6 +23,8 @@ def main() -> int:
     if reason := nodejs.missing():
         print(f"js-sdk: LEFT OUT, the API was not tried with Medusa's client: {reason}", flush=True)
         return 0
+    if sys.argv[1:] == ["--install"]:
+        return nodejs.install(HERE, INSTALLED)
     if "API_URL" not in os.environ:
         print("js-sdk: no stack: python3 infra/local exec -- python3 tests/js-sdk/run.py", file=sys.stderr)
         return 1

@@ -1,6 +1,7 @@
 """What the local stack's scripts make of lines, the template and the developer's variables; `make test` runs them."""
 
 import json
+import re
 import sys
 import tempfile
 import unittest
@@ -221,6 +222,9 @@ class Template(unittest.TestCase):
         self.assertEqual(types, {"AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SecretsManager::Secret"})
         self.assertIn("BRANDS_TABLE", variables.values())
         self.assertNotIn("ApiId", alone["Outputs"])
+        conditions = re.findall(r'"(?:Fn::If": \[|Condition": )"(\w+)"', json.dumps(alone["Resources"]))
+        self.assertIn("HasTablesKey", conditions)
+        self.assertLessEqual(set(conditions), set(alone["Conditions"]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Tries the API against its document, on the stack of `make test`: python3 infra/local exec -- python3 tests/schemathesis/run.py
 
 What it installs is under target/, once for each requirements.txt, and so is what it leaves. SCHEMATHESIS_SEED repeats a run by
-the seed that it printed; further arguments go to `schemathesis run`.
+the seed that it printed; further arguments go to `schemathesis run`. With --install it only installs.
 """
 
 import os
@@ -26,6 +26,9 @@ SEED = "20261124"  # the same every time: `make test` is to fail for what was ch
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
+    if arguments == ["--install"]:
+        TOOLS.prepare()
+        return 0
     if "API_URL" not in os.environ:
         print("schemathesis: no stack: python3 infra/local exec -- python3 tests/schemathesis/run.py", file=sys.stderr)
         return 1
