@@ -13,8 +13,12 @@ EXEC := env -u CMS_URL -u CMS_API_KEY $(LOCAL) exec
 # The tests that need the stack are ignored by a plain `cargo test`. nextest runs no doc tests.
 NEXTEST := $(shell command -v cargo-nextest)
 TESTS := $(if $(NEXTEST),\
-	cargo nextest run --workspace --all-features --run-ignored all -E "not (binary(real) + binary(real_cms))",\
-	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored --skip in_a_real_cms)
+	cargo nextest run --workspace --all-features --run-ignored all -E "not (binary(real) + binary(real_cms) + binary(growth))",\
+	cargo test --workspace --all-features --lib --bins --tests -- --include-ignored --skip in_a_real_cms --skip twice_the_brands)
+# It counts requests, and one that is repeated since the machine is busy counts twice. So it has the machine for itself.
+GROWTH_TEST := $(if $(NEXTEST),\
+	cargo nextest run --workspace --all-features --run-ignored all -E "binary(growth)",\
+	cargo test --workspace --all-features --bin growth -- --include-ignored)
 # The contract of the port, and a brand's journey, on a CMS that is installed and started for it.
 REAL_CMS_TESTS := $(if $(NEXTEST),\
 	cargo nextest run --workspace --all-features --run-ignored all -E "binary(real) + binary(real_cms)",\
@@ -84,7 +88,9 @@ WORDS_OF := $(PYTHON) infra/local/words.py
 
 # All of it in one call, so that each dependency is built once, with one set of features.
 MEASURED := --package bench --package create-brand --package sync-brand
-FUNCTIONS := api-root change-brand create-brand query-brands republish-brands sign-in sync-brand
+FUNCTIONS := api-root change-brand console create-brand query-brands republish-brands sign-in steer-sync sync-brand
+# Those that bench has an event for.
+SOAKED := $(filter-out console steer-sync,$(FUNCTIONS))
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 # As cargo-lambda builds, so that what it built is used again.
@@ -113,7 +119,7 @@ admin: ## EMAIL=… lets somebody sign in to what `make run` started; asks for t
 	$(call NEED,EMAIL,admin@example.com)
 	@$(LOCAL) operate -- create-admin --email="$$EMAIL"
 
-sync: ## ARGS='--id …', '--failed', '--paused' or '--all', and '--dry-run': syncs brands of what `make run` started once more
+sync: ## ARGS='--id …', '--refused', '--failed', '--paused', '--cancelled' or '--all', and '--dry-run', '--reason …': syncs brands of what `make run` started once more
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- sync
 
 show: ## ID=… shows a brand of what `make run` started: its row, its run, when it is due next and why
@@ -140,6 +146,7 @@ test: ## run all tests, those of the whole system on stacks of their own; the fa
 		watched '$(call WATCH_TEST,--built --name=watched)' \
 		localstack 'eval "$$LOCALSTACK_TEST"' \
 		documentation '$(DOC_TESTS)'
+	@$(EXEC) --built --name=growth -- $(GROWTH_TEST)
 	@$(call CHAOS,--built --name=faults) --brands 80 --seconds 15
 
 test-cms: ## run the contract of the CMS port and a brand's journey on Payload and on Strapi, which are installed for it (Node.js 20 or newer)
@@ -202,10 +209,10 @@ bench: ## measure the functions beside the floors that they stand on; tests/benc
 	cargo bench --package workflow --bench engine -- --quick
 	cargo bench --package bench --bench request -- --quick
 
-soak: ## COUNT=… invoke each function so often (20,000), and print its memory at the start and at the end
+soak: ## COUNT=… invoke functions so often (20,000), and print its memory at the start and at the end
 	$(call NUMBERS,COUNT)
-	cargo build --release --package bench $(FUNCTIONS:%=--package %)
-	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(FUNCTIONS),$(function)=target/$(HOST)/release/$(function))
+	cargo build --release --package bench $(SOAKED:%=--package %)
+	@target/$(HOST)/release/bench --soak "$${COUNT:-20000}" $(foreach function,$(SOAKED),$(function)=target/$(HOST)/release/$(function))
 
 lint: ## check the format, the code, and the template, both as written and as SAM transforms it
 	@$(STAGES) \

@@ -54,11 +54,12 @@ impl Document {
     #[must_use]
     pub fn response(&self, method: &str, path: &str, status: u16) -> Option<&Value> {
         let path = path.split('?').next().unwrap_or_default();
-        let mut operations = self.operations();
-        let (_, operation) = operations.find(|(name, _)| {
+        let fitting = self.operations().filter(|(name, _)| {
             let (known, template) = name.split_once(' ').expect("method and path");
             known == method && fits(template, path)
-        })?;
+        });
+        // As in API Gateway, the path of a route comes before one that has a variable there.
+        let (_, operation) = fitting.min_by_key(|(name, _)| name.matches('{').count())?;
         let response = operation.pointer(&format!("/responses/{status}"));
         let response =
             response.unwrap_or_else(|| panic!("{method} {path}: {status} is not in the document"));

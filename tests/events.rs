@@ -9,20 +9,26 @@
     reason = "tests fail by panicking"
 )]
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use admin_api::{ApiError, ErrorResponses, Gateway};
 use api_root::ApiRoot;
 use auth::{Actor, Authenticate, Identity, Tokens};
 use brand::{Brand, BrandEvents, EventError, MemoryBrandStore};
 use change_brand::ChangeBrand;
+use circuit::{CircuitBreaker, CircuitConfig, MemoryCircuitStore};
 use config::Secret;
 use create_brand::CreateBrand;
+use dead_letters::{DeadLetterError, Filter, ParkedMessage, Report};
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
 use proptest::{collection::vec, prelude::*, sample::select};
-use query_brands::QueryBrands;
+use query_brands::{CmsStatus, QueryBrands};
 use serde_json::{Value, json, value::RawValue};
 use sign_in::{SignIn, attempts::MemoryAttempts};
+use steer_sync::{Parked, SteerBrands, SteerCircuit, SteerParked, SteerSync};
 use telemetry::Trace;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
 use users::{MemoryUsers, PasswordHash, Passwords};
@@ -41,7 +47,15 @@ fn functions() -> Vec<Function> {
     let (brands, silent) = (MemoryBrandStore::new(), Silent);
     let create = Arc::new(CreateBrand::new(brands.clone(), silent));
     let change = Arc::new(ChangeBrand::new(brands.clone(), silent));
-    let query = Arc::new(QueryBrands::new(brands));
+    let circuits = Arc::new(MemoryCircuitStore::new());
+    let breaker = CircuitBreaker::new(circuits.clone(), "cms", CircuitConfig::default());
+    let cms = CmsStatus::new(circuits.clone(), None);
+    let query = Arc::new(QueryBrands::new(brands.clone(), cms));
+    let steer = Arc::new(SteerSync::new(
+        SteerBrands::new(brands, silent),
+        SteerCircuit::new(breaker, circuits),
+        SteerParked::new(Empty),
+    ));
     let root = Arc::new(ApiRoot::new(tokens()));
     let sign_in = SignIn::new(MemoryUsers::new(), MemoryAttempts::new(), Never, tokens());
     let sign_in = Arc::new(sign_in);
@@ -57,6 +71,10 @@ fn functions() -> Vec<Function> {
     let query = admins.layer(service_fn(move |request| {
         let query = Arc::clone(&query);
         async move { query.handle(request).await }
+    }));
+    let steer = admins.layer(service_fn(move |request| {
+        let steer = Arc::clone(&steer);
+        async move { steer.handle(request).await }
     }));
     let root = service_fn(move |request| {
         let root = Arc::clone(&root);
@@ -97,6 +115,11 @@ fn functions() -> Vec<Function> {
             include_str!("../events/api-gateway-no-route.json"),
             root,
         ),
+        function(
+            "steer-sync",
+            include_str!("../events/api-gateway-sync-brands.json"),
+            steer,
+        ),
     ]
 }
 
@@ -121,6 +144,23 @@ struct Silent;
 impl BrandEvents for Silent {
     async fn announce(&self, _: &Brand, _: &Trace) -> Result<(), EventError> {
         Ok(())
+    }
+}
+
+/// A queue in which nothing is parked.
+struct Empty;
+
+impl Parked for Empty {
+    async fn list(&self, _: &Filter, _: Duration) -> Result<Vec<ParkedMessage>, DeadLetterError> {
+        Ok(Vec::new())
+    }
+
+    async fn redrive(&self, _: &Filter, _: Duration) -> Result<Report, DeadLetterError> {
+        Ok(Report::default())
+    }
+
+    async fn delete(&self, _: &str, _: Duration) -> Result<bool, DeadLetterError> {
+        Ok(false)
     }
 }
 
@@ -191,7 +231,13 @@ const ODD: &[&str] = &[
     "identity",
     "/admin/brands/",
     "/auth/user/emailpass/",
+    "/admin/cms",
+    "/admin/workflows-executions/sync-brand-to-cms:",
+    "/cancel",
+    "/sync",
     "&limit=0",
+    "&sync=waiting",
+    "fields=activity",
     "after=",
     "99999999999999999999",
     "{\"name\":\"\u{200b}\"}",

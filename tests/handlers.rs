@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use brand::{CMS_SUBSCRIBER, DynamoDbBrandStore};
-use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::StubCms;
 use dead_letters::DeadLetterQueue;
 use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
@@ -26,6 +26,12 @@ impl Clients {
     pub fn circuit(&self, stack: &Stack) -> CircuitBreaker {
         let store = DynamoDbCircuitStore::new(self.dynamodb.clone(), &stack.circuits_table);
         CircuitBreaker::new(Arc::new(store), CMS_SUBSCRIBER, CircuitConfig::default())
+    }
+
+    /// The reports of the calls of the CMS.
+    fn reports(&self, stack: &Stack) -> CallReports {
+        let store = DynamoDbCircuitStore::new(self.dynamodb.clone(), &stack.circuits_table);
+        CallReports::new(Arc::new(store), CMS_SUBSCRIBER)
     }
 
     /// The handler of sync-brand, on those brands and that CMS.
@@ -53,5 +59,6 @@ impl Clients {
             environment,
             record,
         )
+        .with_reports(self.reports(stack))
     }
 }

@@ -8,7 +8,7 @@
 
 use brand::{
     Brand, BrandName, BrandReader, BrandWriter, Direction, DynamoDbBrandStore, IdempotencyKey,
-    Order, SHARDS, Search, SortKey, Timestamp,
+    Order, SHARDS, Search, SortKey, SyncReader, Timestamp,
 };
 use serde_json::{Value, json};
 use system_tests::{Admin, Requests, Stack, store_synced, until};
@@ -227,7 +227,7 @@ async fn a_brand_takes_one_request_to_dynamodb_and_a_page_by_cursor_one_to_each_
         .collect();
     store(&stack, &brands).await;
 
-    assert!(table.retrieve(brands[0].id).await.unwrap().is_some());
+    assert!(table.find(brands[0].id).await.unwrap().is_some());
     assert_eq!(requests.sent(), 1, "a brand");
 
     let (search, direction) = (Search::all(), Direction::Descending);

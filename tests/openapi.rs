@@ -6,12 +6,16 @@
     reason = "tests fail by panicking"
 )]
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use admin_api::{ApiError, BrandRequest, MAX_BODY};
-use brand::{BrandName, IdempotencyKey};
+use brand::{BrandName, CMS_SUBSCRIBER, IdempotencyKey, SyncState};
+use circuit::{CircuitBreaker, CircuitConfig, MemoryCircuitStore};
+use dead_letters::FailureKind;
+use lambda_http::{Context, Request};
 use serde_json::{Value, json};
 use sign_in::attempts::{PER_ACCOUNT, PER_ADDRESS, PER_ADDRESS_AND_ACCOUNT};
+use steer_sync::SteerCircuit;
 use system_tests::Document;
 
 const TEMPLATE: &str = include_str!("../infra/template.yaml");
@@ -22,10 +26,13 @@ fn every_route_of_the_template_is_in_the_document_and_no_other_is() {
     let keys = TEMPLATE
         .lines()
         .filter_map(|line| line.trim().strip_prefix("RouteKey: "));
-    // What comes by {proxy+} is what has no route, or what the others answer with a slash at the end of the path.
-    let keys: BTreeSet<&str> = keys
-        .filter(|key| *key != "$default" && !key.contains("{proxy+}"))
-        .collect();
+    // What comes by {proxy+} is what has no route, or what the others answer with a slash at the end of the path. The console is a
+    // page that uses the API, with its files: no part of it.
+    let is_of_the_api = |key: &&str| {
+        let is_of_the_console = key.ends_with(" /app") || key.contains(" /app/");
+        *key != "$default" && !key.contains("{proxy+}") && !is_of_the_console
+    };
+    let keys: BTreeSet<&str> = keys.filter(is_of_the_api).collect();
     // A HEAD is answered as the GET, without the body.
     let (head, routes): (BTreeSet<&str>, BTreeSet<&str>) =
         keys.iter().partition(|key| key.starts_with("HEAD "));
@@ -82,32 +89,54 @@ fn the_bounds_in_it_are_those_of_the_code() {
     let create = document.at("/paths/~1admin~1brands/post");
     let key = &create["parameters"][0]["schema"];
     assert_eq!(key["maxLength"], json!(IdempotencyKey::MAX_CHARS));
-    for said in [
-        document.at("/components/requestBodies/Brand/description"),
-        document.at("/paths/~1auth~1{actor_type}~1{auth_provider}/post/requestBody/description"),
-    ] {
-        let expected = format!("At most {MAX_BODY} bytes, ");
-        assert!(said.as_str().unwrap().starts_with(&expected), "{said}");
+    let mut bodies = 0;
+    for (name, operation) in document.operations() {
+        if let Some(body) = operation.get("requestBody") {
+            let said = document.resolved(body)["description"].as_str().unwrap();
+            let expected = format!("t most {MAX_BODY} bytes, ");
+            assert!(said.contains(&expected), "{name}: {said}");
+            bodies += 1;
+        }
     }
-    let parameters = document.at("/paths/~1admin~1brands/get/parameters");
-    let schema = |name: &str| {
+    assert!(bodies > 8, "{bodies} bodies");
+    let schema = |path: &str, name: &str| {
+        let path = path.replace('/', "~1");
+        let parameters = document.at(&format!("/paths/{path}/get/parameters"));
         let mut parameters = parameters.as_array().unwrap().iter();
         let found = parameters.find(|parameter| parameter["name"] == name);
         found.unwrap()["schema"].clone()
     };
-    let limit = json!({
-        "type": "integer", "minimum": 0, "maximum": query_brands::MAX_LIMIT, "default": query_brands::LIMIT,
-    });
-    assert_eq!(schema("limit"), limit);
-    let offset = json!({
-        "type": "integer", "minimum": 0, "maximum": query_brands::MAX_OFFSET, "default": 0,
-    });
-    assert_eq!(schema("offset"), offset);
-    for list in ["NumberedList", "FollowedList"] {
-        let list = document.at(&format!("/components/schemas/{list}/properties"));
-        assert_eq!(list["brands"]["maxItems"], json!(query_brands::MAX_LIMIT));
-        assert_eq!(list["limit"]["maximum"], json!(query_brands::MAX_LIMIT));
+    let number = |least: u32, most: u32, default: u32| json!({ "type": "integer", "minimum": least, "maximum": most, "default": default });
+    let (brands, executions) = ("/admin/brands", "/admin/workflows-executions");
+    let most = query_brands::MAX_LIMIT.into();
+    let limit = number(0, most, query_brands::LIMIT.into());
+    assert_eq!(schema(brands, "limit"), limit);
+    assert_eq!(schema(executions, "limit"), number(0, most, 100));
+    for path in [brands, executions] {
+        let offset = number(0, query_brands::MAX_OFFSET, 0);
+        assert_eq!(schema(path, "offset"), offset, "{path}");
     }
+    let limit = number(1, steer_sync::MAX_LIMIT, steer_sync::LIMIT);
+    assert_eq!(schema("/admin/parked", "limit"), limit);
+    for (list, name, most) in [
+        ("NumberedList", "brands", most),
+        ("FollowedList", "brands", most),
+        ("WorkflowExecutionList", "workflow_executions", most),
+        ("ParkedList", "parked", steer_sync::MAX_LIMIT),
+    ] {
+        let properties = document.at(&format!("/components/schemas/{list}/properties"));
+        assert_eq!(properties[name]["maxItems"], json!(most), "{list}");
+        assert_eq!(properties["limit"]["maximum"], json!(most), "{list}");
+    }
+    let words = |schema: &str| document.at(&format!("/components/schemas/{schema}/enum"));
+    let states = SyncState::UNSYNCED.map(SyncState::as_str);
+    assert_eq!(words("UnsyncedState"), &json!(states));
+    let kinds = FailureKind::ALL.map(FailureKind::as_str);
+    assert_eq!(words("ParkedKind"), &json!(kinds));
+    assert_eq!(
+        document.at("/components/schemas/RedriveRequest/properties/kind/maxItems"),
+        &json!(kinds.len())
+    );
     let sign_in = document.at("/paths/~1auth~1{actor_type}~1{auth_provider}/post");
     let expected = format!(
         "{PER_ADDRESS_AND_ACCOUNT} attempts at one account and {PER_ADDRESS} in all may fail in a quarter of an hour, and \
@@ -142,6 +171,29 @@ fn a_name_that_the_document_allows_is_one_that_the_code_takes_and_no_other() {
         let body = json!({ "name": name });
         let taken = BrandRequest::parse(body.to_string().as_bytes());
         assert_eq!(validator.is_valid(&body), taken.is_ok(), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_that_the_document_allows_is_one_that_the_code_takes_and_no_other() {
+    let document = Document::of_the_api();
+    let validator = document.validator(document.at("/components/schemas/CircuitRequest"));
+    let store = Arc::new(MemoryCircuitStore::new());
+    let breaker = CircuitBreaker::new(store.clone(), CMS_SUBSCRIBER, CircuitConfig::default());
+    let handler = SteerCircuit::new(breaker, store);
+    // All that matters: where white space and control characters are.
+    let characters = ('\0'..='\u{3010}').chain('\u{fe00}'..='\u{10010}');
+    let mut reasons: Vec<String> = characters
+        .flat_map(|character| [format!("{character}"), format!("a{character}b")])
+        .collect();
+    reasons.extend([String::new(), "a\n".to_owned(), " \u{3000} ".to_owned()]);
+    reasons.extend([200, 201].map(|length| "🦀".repeat(length)));
+    for reason in reasons {
+        let body = json!({ "state": "closed", "reason": reason });
+        let mut request = Request::new(body.to_string().into());
+        request.extensions_mut().insert(Context::default());
+        let taken = handler.change(&request).await;
+        assert_eq!(validator.is_valid(&body), taken.is_ok(), "{reason:?}");
     }
 }
 
@@ -235,7 +287,43 @@ fn every_error_is_in_the_document_where_it_can_occur() {
         ("POST", brand, ApiError::NotFound(told())),
         ("DELETE", brand, ApiError::NotFound(told())),
     ];
-    for (method, path) in brands {
+    let of_id =
+        "/admin/workflows-executions/sync-brand-to-cms:01a20c70-a8c0-79f3-97c8-60a35459a718";
+    let of_brand = of_id.replace(':', "/");
+    let (cancel, cancel_of_brand) = (format!("{of_id}/cancel"), format!("{of_brand}/cancel"));
+    let sync = format!("{brand}/sync");
+    let (redrive, parked) = ("/admin/parked/redrive", "/admin/parked/1");
+    let (syncs, circuit) = ("/admin/brands/sync", "/admin/cms/circuit");
+    for path in [&sync, &cancel, &cancel_of_brand] {
+        errors.push(("POST", path, ApiError::NotFound(told())));
+        errors.push(("POST", path, ApiError::Conflict(told())));
+    }
+    for path in [&cancel, &cancel_of_brand] {
+        errors.push(("POST", path, ApiError::NotAllowed(told())));
+    }
+    for path in [of_id, &of_brand] {
+        errors.push(("GET", path, ApiError::NotFound(told())));
+    }
+    errors.push(("DELETE", parked, ApiError::NotFound(told())));
+    errors.push(("POST", circuit, ApiError::Conflict(told())));
+    let steering = [&*sync, &cancel, &cancel_of_brand, syncs, circuit, redrive];
+    for path in steering {
+        errors.push(("POST", path, ApiError::TooLarge));
+        errors.push(("POST", path, ApiError::UnsupportedEncoding(told())));
+    }
+    let reading = [
+        "/admin/workflows-executions",
+        of_id,
+        &of_brand,
+        "/admin/cms",
+        "/admin/parked",
+    ];
+    let routes = brands
+        .into_iter()
+        .chain(steering.map(|path| ("POST", path)))
+        .chain(reading.map(|path| ("GET", path)))
+        .chain([("DELETE", parked)]);
+    for (method, path) in routes {
         errors.push((method, path, ApiError::InvalidData(told())));
         errors.push((method, path, ApiError::Unauthorized));
         errors.push((method, path, ApiError::Unknown));
@@ -254,7 +342,7 @@ fn every_example_is_as_its_schema_says() {
     let document = Document::of_the_api();
     let mut checked = 0;
     check_examples(&document, document.value(), &mut checked);
-    assert!(checked > 30, "{checked} examples");
+    assert!(checked > 60, "{checked} examples");
 }
 
 fn check_examples(document: &Document, value: &Value, checked: &mut usize) {

@@ -67,12 +67,12 @@ async fn a_refused_brand_is_taken_up_by_an_operator_and_reaches_the_cms() {
     assert_eq!(mark.kind.as_str(), "refused");
     assert_eq!(stack.in_cms(id).await, None);
     let brands = stack.brands();
-    assert!(brands.ids_needing_attention().await.unwrap().contains(&id));
+    assert!(stack.needing_attention().await.unwrap().contains(&id));
 
     let now = Timestamp::now();
     let taken_up = take_up(&brands, (id, TakeUp::Marked), SUBSCRIBERS, "operator", now);
     assert!(matches!(taken_up.await, Ok(TakenUp::Due(_))));
-    assert!(!brands.ids_needing_attention().await.unwrap().contains(&id));
+    assert!(!stack.needing_attention().await.unwrap().contains(&id));
     stack.synced(id).await;
     let in_cms = stack.in_cms(id).await.unwrap();
     assert_eq!(in_cms["name"], "Refused once");
@@ -106,11 +106,11 @@ async fn parked_messages_that_are_meant_go_back_to_the_queue() {
     let filter = Filter {
         kinds: vec![FailureKind::UnknownBrand],
         containing: Some(restored.id.to_string()),
-        limit: None,
+        ..Filter::default()
     };
     let moved = until("it is moved", async || {
         // Other tests look at the queue as well, and hide what they see for a second.
-        let report = redrive.run(&filter, |_| ()).await.unwrap();
+        let report = redrive.run(&filter, None, |_| ()).await.unwrap();
         (report.total() > 0).then_some(report)
     })
     .await;
@@ -125,13 +125,16 @@ async fn parked_messages_that_are_meant_go_back_to_the_queue() {
     };
     let queue = DeadLetterQueue::new(stack.sqs.clone(), &stack.brand_events_dlq_url);
     for look in ["it is seen", "it is seen again"] {
-        let seen = until(look, async || queue.list(&filter).await.unwrap().pop()).await;
+        let seen = until(look, async || {
+            queue.list(&filter, None).await.unwrap().pop()
+        })
+        .await;
         assert_eq!(seen.kind, FailureKind::UnknownBrand);
         assert!(seen.reason.unwrap().contains(&missing.id.to_string()));
         assert!(seen.sent_at.is_some());
     }
     until("it comes back", async || {
-        let report = redrive.run(&filter, |_| ()).await.unwrap();
+        let report = redrive.run(&filter, None, |_| ()).await.unwrap();
         assert_eq!(report.failed, [""; 0]);
         (report.parked_again == 1).then_some(())
     })

@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use std::{sync::Arc, time::Duration};
+
 use aws_lambda_events::sqs::SqsEvent;
 use brand::{
     Brand, BrandName, BrandWriter, Changed, DynamoDbBrandStore, SqsBrandEvents, SyncStore,
     Timestamp,
 };
+use circuit::{CallReports, Calls, DynamoDbCircuitStore};
 use cms::StubCms;
 use create_brand::CreateBrand;
 use dead_letters::DeadLetterQueue;
@@ -138,6 +141,13 @@ const DUPLICATE: Usage = Usage {
     read_units: 1.0,
 };
 
+/// A report of the calls that a process has made in a minute or two.
+const REPORT: Usage = Usage {
+    requests: 1,
+    write_units: 1.0,
+    read_units: 0.0,
+};
+
 // Brands are stored, and their events are handed to the handler here instead of being announced.
 
 #[tokio::test]
@@ -178,4 +188,43 @@ async fn syncing_a_change_or_a_deletion_takes_no_more_than_syncing_a_new_brand()
     assert_eq!(counting.hear_of(&created).await, (SYNC, 1));
     let row = brands.load(created.id).await.unwrap().unwrap();
     assert_eq!(row.due_at, None);
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn reporting_the_calls_of_a_minute_takes_one_request_and_one_unit() {
+    let counted = Counted::new().await;
+    let store = DynamoDbCircuitStore::new(counted.dynamodb.clone(), &counted.stack.circuits_table);
+    let reports = CallReports::new(Arc::new(store), "round-trips");
+    // In the middle of ten minutes.
+    let begun = workflow::Timestamp::from_millis(1_795_427_100_000);
+    for second in 0..60 {
+        let now = begun.plus(Duration::from_secs(second));
+        let calls = Calls {
+            calls: 100,
+            errors: 50,
+            limited: 25,
+            latency_millis: 10_000,
+        };
+        reports.count(calls, now);
+        reports.report(now).await.unwrap();
+    }
+    assert_eq!(counted.to_dynamodb.sent(), 0);
+    for minute in 1..4 {
+        let now = begun.plus(Duration::from_mins(minute));
+        let calls = Calls {
+            calls: 1,
+            ..Calls::default()
+        };
+        reports.count(calls, now);
+        reports.report(now).await.unwrap();
+        let usage = counted.to_dynamodb.usage();
+        // What was counted at the moment of a report has been reported with it.
+        let expected = if minute % 2 == 1 {
+            REPORT
+        } else {
+            Usage::default()
+        };
+        assert_eq!(usage, expected, "{minute}");
+    }
 }

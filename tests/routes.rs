@@ -1,4 +1,4 @@
-//! What the API answers beside brands, on the running system: its health, what has no route, and pages of other origins.
+//! The API's routes on the running system: its health, those that steer the sync, what has no route, and pages of other origins.
 
 #![expect(
     clippy::indexing_slicing,
@@ -7,7 +7,8 @@
 )]
 
 use reqwest::Method;
-use system_tests::{Admin, answer};
+use serde_json::{Value, json};
+use system_tests::{Admin, Document, answer};
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
@@ -33,6 +34,16 @@ async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
             "/admin/brands/01a20c70-a8c0-79f3-97c8-60a35459a718",
         ),
         (Method::GET, "/admin/brands/a/b"),
+        (Method::GET, "/admin/brands/a/sync"),
+        (Method::DELETE, "/admin/brands/a/sync"),
+        (Method::POST, "/admin/cms"),
+        (Method::GET, "/admin/cms/circuit"),
+        (Method::POST, "/admin/parked"),
+        (Method::GET, "/admin/parked/redrive"),
+        (Method::GET, "/admin/parked/a"),
+        (Method::POST, "/admin/workflows-executions"),
+        (Method::DELETE, "/admin/workflows-executions/a"),
+        (Method::GET, "/admin/workflows-executions/a/b/cancel"),
         (Method::GET, "/admin/nosuch"),
         (Method::GET, "/admin"),
     ];
@@ -67,7 +78,7 @@ async fn a_slash_at_the_end_of_a_path_makes_no_difference() {
     let created = answer(request.body(r#"{"name":"Slash"}"#)).await;
     assert_eq!(created.status(), 200);
     assert!(created.url().path().ends_with('/'), "it is answered there");
-    let created: serde_json::Value = created.json().await.unwrap();
+    let created: Value = created.json().await.unwrap();
     let id = created["brand"]["id"].as_str().unwrap();
     for (method, body) in [
         (Method::GET, ""),
@@ -82,6 +93,124 @@ async fn a_slash_at_the_end_of_a_path_makes_no_difference() {
         let listed = answer(admin.request(Method::HEAD, path)).await;
         assert_eq!(listed.status(), 200, "{path}");
         assert_eq!(listed.text().await.unwrap(), "");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn each_route_that_steers_the_sync_needs_a_token_and_answers_as_the_document_says() {
+    const UNKNOWN: &str = "01a20c70-a8c0-79f3-97c8-60a35459a718";
+    let (admin, document) = (Admin::signed_in().await, Document::of_the_api());
+    let request = admin.request(Method::POST, "/admin/brands");
+    let created = answer(request.body(r#"{"name":"Steered"}"#)).await;
+    let created: Value = created.json().await.unwrap();
+    let id = created["brand"]["id"].as_str().unwrap();
+    let of_id = |id: &str| format!("/admin/workflows-executions/sync-brand-to-cms:{id}");
+    let of_brand = |id: &str| format!("/admin/workflows-executions/sync-brand-to-cms/{id}");
+    let sync = |id: &str| format!("/admin/brands/{id}/sync");
+    let cancel = |path: String| format!("{path}/cancel");
+    let bulk = json!({ "filter": { "sync": ["failed"] }, "dry_run": true });
+    let close = json!({ "state": "closed", "reason": "a test" });
+    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    let none = Value::Null;
+    let requests = [
+        (
+            &get,
+            "/admin/brands?sync=refused&fields=sync".to_owned(),
+            &none,
+            200,
+        ),
+        (
+            &get,
+            format!("/admin/brands/{id}?fields=sync&with_deleted=true"),
+            &none,
+            200,
+        ),
+        (&get, "/admin/brands?sync=synced".to_owned(), &none, 400),
+        (&post, sync(id), &none, 200),
+        (&post, sync(UNKNOWN), &none, 404),
+        (&post, "/admin/brands/sync".to_owned(), &bulk, 200),
+        (&post, "/admin/brands/sync".to_owned(), &close, 400),
+        (
+            &get,
+            "/admin/workflows-executions?limit=1".to_owned(),
+            &none,
+            200,
+        ),
+        (&get, of_id(id), &none, 200),
+        (&get, of_id(UNKNOWN), &none, 404),
+        (&get, of_brand(id), &none, 200),
+        (&get, of_brand(UNKNOWN), &none, 404),
+        (&post, cancel(of_id(UNKNOWN)), &none, 404),
+        (&post, cancel(of_brand(UNKNOWN)), &close, 400),
+        (&get, "/admin/cms?fields=activity".to_owned(), &none, 200),
+        (&post, "/admin/cms/circuit".to_owned(), &close, 200),
+        (&post, "/admin/cms/circuit".to_owned(), &bulk, 400),
+        (&get, "/admin/parked?limit=1".to_owned(), &none, 200),
+        // Nothing is moved: others test with what is parked.
+        (
+            &post,
+            "/admin/parked/redrive".to_owned(),
+            &json!({ "id": [UNKNOWN] }),
+            200,
+        ),
+        (&post, "/admin/parked/redrive".to_owned(), &close, 400),
+        (&delete, format!("/admin/parked/{UNKNOWN}"), &none, 404),
+    ];
+    for (method, path, body, expected) in requests {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let request = admin.anonymous_request(method.clone(), &path);
+        let anonymous = answer(request.body(body.clone())).await;
+        assert_eq!(anonymous.status(), 401, "{method} {path}");
+        let answer = answer(admin.request(method.clone(), &path).body(body)).await;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        assert_eq!(status, expected, "{method} {path}: {text}");
+        let body = serde_json::from_str(&text).unwrap();
+        let is_known = document.knows(method.as_str(), &path, status, &body);
+        assert!(is_known, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn a_slash_at_the_end_of_a_path_makes_no_difference_where_the_sync_is_steered() {
+    let admin = Admin::signed_in().await;
+    let request = admin.request(Method::POST, "/admin/brands");
+    let created = answer(request.body(r#"{"name":"Slash"}"#)).await;
+    let created: Value = created.json().await.unwrap();
+    let id = created["brand"]["id"].as_str().unwrap();
+    let of_brand = format!("/admin/workflows-executions/sync-brand-to-cms/{id}/");
+    let requests = [
+        (Method::GET, "/app/", 200),
+        (Method::GET, "/admin/cms/", 200),
+        (Method::GET, "/admin/parked/?limit=1", 200),
+        (Method::GET, "/admin/workflows-executions/?limit=1", 200),
+        (Method::GET, &of_brand, 200),
+        (Method::POST, &format!("/admin/brands/{id}/sync/"), 200),
+        (Method::POST, "/admin/brands/sync/", 400),
+        (Method::POST, "/admin/cms/circuit/", 400),
+        (Method::POST, "/admin/parked/redrive/", 400),
+        (Method::POST, &of_brand.replace(id, "x/cancel"), 404),
+        (Method::DELETE, "/admin/parked/x/", 404),
+    ];
+    for (method, path, expected) in requests {
+        // Nothing is moved: others test with what is parked.
+        let body = if expected == 400 {
+            r#"{"nosuch":1}"#
+        } else {
+            ""
+        };
+        let answer = answer(admin.request(method.clone(), path).body(body)).await;
+        assert_eq!(answer.status(), expected, "{method} {path}");
+        let content_type = answer.headers()["content-type"].to_str().unwrap();
+        // What has no route is answered by a page.
+        let is_json = content_type.starts_with("application/json");
+        assert_eq!(is_json, path != "/app/", "{method} {path}: {content_type}");
     }
 }
 

@@ -19,8 +19,8 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use brand::{
     Brand, BrandId, BrandRow, BrandWriter, CMS_SUBSCRIBER, CloudEvent, DynamoDbBrandStore, Held,
-    Lease, Outbox, SHARDS, Schedule, StoreError, SubscriberState, SyncStore, SyncWrite, Timestamp,
-    WriteScope,
+    Indexes, Lease, Outbox, SHARDS, Schedule, StoreError, SubscriberState, SyncReader, SyncStore,
+    SyncWrite, Timestamp, WriteScope,
 };
 use config::Env;
 use reqwest::Method;
@@ -72,6 +72,16 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// The brands that need attention, by the index.
+    pub async fn needing_attention(&self) -> Result<Vec<BrandId>, StoreError> {
+        let indexes = Indexes {
+            due: false,
+            attention: true,
+        };
+        let page = self.brands().unsynced(indexes, None, u16::MAX).await?;
+        Ok(page.ids)
+    }
+
     /// The stack that `make test` has started.
     pub async fn connect() -> Self {
         let mut env = Env::of_process();

@@ -144,6 +144,14 @@ def journey(app: Application, record: Record) -> None:
         app.expect(412, "POST", path, {"name": "Late"}, **{"If-Match": etag})
     with record.step("the new name is synced"):
         app.wait(lambda: app.is_synced(id), "the new name is synced", 90)
+    with record.step("the brand is synced again, and its run is shown"):
+        app.expect(200, "POST", f"{path}/sync", {"reason": "first run"})
+        app.wait(lambda: app.is_synced(id), "the brand is synced again", 90)
+        run, _ = app.expect(200, "GET", f"/admin/workflows-executions/sync-brand-to-cms/{id}")
+        if run["workflow_execution"]["state"] != "done":
+            raise Problem(f"the run is {run['workflow_execution']['state']} instead of done")
+    with record.step("the console is served"):
+        app.expect(200, "GET", "/app")
     with record.step("lists by cursor have all brands") as note:
         second = app.create("Second", secrets.token_hex(8))
         app.wait(lambda: {id, second} <= set(_listed(app)), "both brands are listed", 30)

@@ -16,10 +16,12 @@ FEATURES = ("--all-features",)
 _NAMES = (
     "api-root",
     "change-brand",
+    "console",
     "create-brand",
     "query-brands",
     "republish-brands",
     "sign-in",
+    "steer-sync",
     "sync-brand",
     "bridge",
     "cms-stub",

@@ -141,6 +141,7 @@ def _how_to_go_on(running: stack.Stack, signed_in: admin.Admin, chosen: places.P
     return f"""
 Ready. {timings()}
 
+  the console       {running.api_url}/app
   administrator     {signed_in.email}, password {signed_in.password}
   token, 24 hours   TOKEN={signed_in.token}
   create a brand    curl -H "Authorization: Bearer $TOKEN" -d '{{"name": "Globex"}}' {running.api_url}/admin/brands

@@ -13,6 +13,7 @@ from project import ROOT, TEMPLATE, Problem
 
 # What the application keeps its state in. An emulator that has these can carry it.
 _STATE = ("AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::SecretsManager::Secret")
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class _Loader(yaml.SafeLoader):
@@ -159,16 +160,29 @@ def _refers_to(expression: Any) -> set[str]:
 def check_router() -> None:
     """A problem where `cargo lambda watch` is told other routes, in Cargo.toml, than the template has."""
     metadata = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["metadata"]
-    wanted = routes()
-    fallback = wanted.pop("$default")
     found = {
-        f"{method} {route['path'].replace('/admin/{*path}', '/admin/{proxy+}')}": route["function"]
+        (method, route["path"]): route["function"]
         for route in metadata["lambda"]["watch"]["router"]
-        for method in route.get("methods", ["ANY"])
+        for method in route.get("methods", _METHODS)
     }
     # What the fallback answers need not be named.
-    others = {name: one for name, one in (*found.items(), *wanted.items()) if one != fallback}
-    if wrong := sorted(name for name in others if found.get(name, fallback) != wanted.get(name, fallback)):
+    named = {_watched(key.partition(" ")[2]) for key, function in routes().items() if function != routes()["$default"]}
+    paths = {path for _, path in found} | named | {"/{*path}"}
+    wanted = {(method, path): _answering(method, path) for path in paths for method in _METHODS}
+    if wrong := sorted(" ".join(key) for key, function in wanted.items() if found.get(key) != function):
         raise Problem(f"Cargo.toml: workspace.metadata.lambda.watch.router: {', '.join(wrong)}: not as in the template")
-    if found.get("ANY /{*path}") != fallback:
-        raise Problem(f"Cargo.toml: workspace.metadata.lambda.watch.router: /{{*path}} is not for {fallback}")
+
+
+def _watched(path: str) -> str:
+    """The path of a route as `cargo lambda watch` spells it."""
+    return path.replace("{proxy+}", "{*path}")
+
+
+def _answering(method: str, path: str) -> str:
+    """The function of the route that API Gateway chooses: the one without {proxy+}, then the one with fewer variables."""
+    fitting = {
+        ("+}" not in key, -key.count("{")): function
+        for key, function in routes().items()
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", _watched(key)).replace("{*path}", ".+"), f"{method} {path}")
+    }
+    return fitting[max(fitting)] if fitting else routes()["$default"]

@@ -180,7 +180,7 @@ pub(crate) async fn settle(look: &Look<'_>, patience: Duration) -> bool {
 async fn take_up_marked(stack: &Stack) -> Result<usize, BoxError> {
     let brands = stack.brands();
     let mut taken_up = 0;
-    for id in brands.ids_needing_attention().await? {
+    for id in stack.needing_attention().await? {
         let (token, now) = (format!("operator-{id}"), Timestamp::now());
         let outcome = take_up(&brands, (id, TakeUp::Marked), SUBSCRIBERS, &token, now).await?;
         if !matches!(outcome, TakenUp::Due(_)) {

@@ -122,6 +122,7 @@ fn end_of(row: &BrandRow, found: &Snapshot) -> Result<End, &'static str> {
         MarkKind::Refused => Ok(End::Refused),
         MarkKind::Failed => Ok(End::Failed),
         MarkKind::Paused => Err("paused, long before its time is over"),
+        MarkKind::Cancelled => Err("cancelled, and nobody asked for it"),
     }
 }
 

@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_smithy_types::timeout::TimeoutConfig;
 use brand::{
     Brand, BrandId, BrandName, BrandReader, BrandWriter, Direction, DynamoDbBrandStore, Order,
-    Position, SHARDS, Search, SortKey, SqsBrandEvents, Timestamp,
+    Position, SHARDS, Search, SortKey, SqsBrandEvents, SyncReader, Timestamp,
 };
 use cms::StubCms;
 use create_brand::CreateBrand;
@@ -160,8 +160,8 @@ impl World {
         let body: Value = serde_json::from_slice(answer.body()).map_err(problem)?;
         let id = body.pointer("/brand/id").and_then(Value::as_str);
         let id = id.and_then(|id| id.parse().ok()).ok_or("no id")?;
-        let brand = self.store.retrieve(id).await.map_err(problem)?;
-        Ok((measured, brand.ok_or("the brand is gone")?))
+        let row = self.store.find(id).await.map_err(problem)?;
+        Ok((measured, row.ok_or("the brand is gone")?.brand))
     }
 
     /// The event that announces the brand, as sync-brand hears it.
@@ -177,7 +177,7 @@ impl World {
     }
 
     pub(crate) async fn retrieve(&self, id: BrandId) -> Result<Measured, String> {
-        let retrieving = async { self.brands.retrieve(id).await.map_err(problem) };
+        let retrieving = async { self.brands.find(id).await.map_err(problem) };
         let (measured, found) = self.measured(retrieving).await?;
         found.map(|_| measured).ok_or("a brand is gone".to_owned())
     }

@@ -73,7 +73,15 @@ class TheFunctions(unittest.TestCase):
 
     def test_make_the_calls_that_their_roles_grant_and_no_others(self) -> None:
         # The comparison runs even if a step fails: a refused call may be the cause.
-        for step in (self.use_the_api, self.refuse_a_deletion, self.park_messages, self.survive_an_outage):
+        for step in (
+            self.use_the_api,
+            self.refuse_a_deletion,
+            self.steer_the_sync,
+            self.park_messages,
+            self.survive_an_outage,
+            self.report_the_calls,
+            self.open_and_close_the_circuit,
+        ):
             with self.subTest(step.__name__):
                 step()
         recorded = json.loads(self.fetch("GET", f"{os.environ['AWS_ENDPOINT_URL']}{PATH}")[1])
@@ -81,7 +89,7 @@ class TheFunctions(unittest.TestCase):
         described = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in described}
         functions = [one["LogicalResourceId"] for one in described if one["ResourceType"] == "AWS::Lambda::Function"]
-        self.assertEqual(len(functions), 7)
+        self.assertEqual(len(functions), 9)
         for function in functions:
             role = resources[f"{function.removesuffix('Function')}Role"]
             with self.subTest(function):
@@ -122,18 +130,22 @@ class TheFunctions(unittest.TestCase):
             ("nobody@example.com", password, 401),
         ):
             self.api("POST", sign_in, {"email": who, "password": secret}, status=expected)
-        self.api("GET", "/health")
+        for path in ("/health", "/app", "/app/console.js"):
+            self.api("GET", path)
         self.api("GET", "/admin/nothing", status=404)
         created = [self.api("POST", brands, {"name": "Called"}, key=key) for key in (None, *[str(uuid.uuid4())] * 2)]
         self.assertEqual(created[1], created[2])
         ids = [one["brand"]["id"] for one in created]
         self.api("POST", f"{brands}/{ids[0]}", {"name": "Called otherwise"})
-        for query in ("", "?offset=1&q=called", "?after="):
+        for query in ("", "?offset=1&q=called", "?after=", "?after=&fields=id,name,sync"):
             self.api("GET", f"{brands}{query}")
         for method in ("GET", "HEAD"):
-            self.api(method, f"{brands}/{ids[0]}")
+            for path in (f"{brands}/{ids[0]}", "/admin/workflows-executions", "/admin/cms", "/admin/parked"):
+                self.api(method, path)
+        self.api("GET", "/admin/cms?fields=%2Bactivity")
         for _ in ("at first", "once more"):
             self.api("DELETE", f"{brands}/{ids[0]}")
+        self.api("GET", f"{brands}/{ids[0]}?with_deleted=true")
 
     def refuse_a_deletion(self) -> None:
         """Makes the CMS refuse to delete a brand, so that the brand needs attention, and repeats the DELETE."""
@@ -150,21 +162,52 @@ class TheFunctions(unittest.TestCase):
         self.api("DELETE", f"/admin/brands/{id}")
         self.await_in_cms(id, status=404)
 
+    def steer_the_sync(self) -> None:
+        """Cancels the runs of two of three brands that the CMS does not take now, and syncs all three once more."""
+        executions, bulk = "/admin/workflows-executions", "/admin/brands/sync"
+        self.break_the_cms({"kind": "transient"})
+        try:
+            ids = [self.create(f"Steered {place}") for place in range(3)]
+            for id in ids:
+                await_that(lambda: self.sync_of(id)["attempts"] or None, "the CMS was called for the brand", 60)
+            for run in (f"sync-brand-to-cms:{ids[0]}", f"sync-brand-to-cms/{ids[1]}"):
+                self.api("GET", f"{executions}/{run}")
+                self.api("POST", f"{executions}/{run}/cancel", {"reason": "a test"})
+        finally:
+            self.break_the_cms()
+        for id in ids[:2]:
+            self.sweep_until(lambda: self.sync_of(id)["state"] == "cancelled" or None, "the run is cancelled")
+        for state in ("cancelled", "waiting"):
+            self.api("GET", f"/admin/brands?sync={state}&q=steered&fields=id,name,sync")
+            self.api("POST", bulk, {"filter": {"sync": [state]}, "dry_run": True})
+        cancelled = {"sync": ["cancelled"], "q": "steered"}
+        done = self.api("POST", bulk, {"filter": cancelled, "reason": "a test"})
+        self.assertGreaterEqual(done["taken_up"], 2)
+        self.take_up(ids[2])
+        for id in ids:
+            self.await_in_cms(id, status=200)
+
     def park_messages(self) -> None:
-        """Sends a body that is not an event, and an event about an unknown brand."""
-        sqs, parked = client("sqs"), os.environ["BRAND_EVENTS_DLQ_URL"]
+        """Sends a body that is not an event, and an event about an unknown brand. Redrives the one, deletes the other."""
+        sqs, queue = client("sqs"), os.environ["BRAND_EVENTS_DLQ_URL"]
 
         def count() -> int:
             names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-            found = sqs.get_queue_attributes(QueueUrl=parked, AttributeNames=names)["Attributes"]
+            found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
             return sum(map(int, found.values()))
 
         before = count()
-        data = {"id": str(uuid.uuid4())}
-        event = {"specversion": "1.0", "id": "1", "source": "test", "type": "brand.sync-due", "data": data}
-        for body in ("not an event", json.dumps(event)):
+        brand, other = str(uuid.uuid4()), f"not an event: {uuid.uuid4()}"
+        event = {"specversion": "1.0", "id": "1", "source": "test", "type": "brand.sync-due", "data": {"id": brand}}
+        for body in (other, json.dumps(event)):
             sqs.send_message(QueueUrl=os.environ["BRAND_EVENTS_QUEUE_URL"], MessageBody=body)
         await_that(lambda: count() >= before + 2 or None, "the messages are parked", 60)
+        parked = self.api("GET", "/admin/parked?kind=malformed,unknown_brand&limit=100")["parked"]
+        [unknown] = [one["id"] for one in parked if one["brand_id"] == brand]
+        [malformed] = [one["id"] for one in parked if one["body"] == other]
+        self.assertEqual(self.api("POST", "/admin/parked/redrive", {"id": [unknown]})["moved"], 1)
+        self.api("DELETE", f"/admin/parked/{malformed}")
+        await_that(lambda: count() >= before + 1 or None, "the redriven message is parked again", 60)
 
     def survive_an_outage(self) -> None:
         """Makes the CMS fail until the circuit is open and a probe has failed, then lets the sweep recover."""
@@ -178,6 +221,37 @@ class TheFunctions(unittest.TestCase):
         # One of them may have been the probe. Two are enough: brands that met the open circuit wait longer.
         synced = lambda: sum(self.in_cms(id) == 200 for id in made) >= 2 or None  # noqa: E731
         self.sweep_until(synced, "two of the brands are in the CMS")
+
+    def report_the_calls(self) -> None:
+        """Syncs a brand again and again until sync-brand has reported its calls of a minute."""
+        id = self.create("Called again")
+
+        def reported() -> Any:
+            calls = self.api("GET", "/admin/cms")["cms"]["calls"]
+            if not calls and self.sync_of(id)["state"] == "synced":
+                self.take_up(id)
+            return calls or None
+
+        await_that(reported, "sync-brand has reported its calls", 150)
+
+    def open_and_close_the_circuit(self) -> None:
+        """Comes last: for some seconds sync-brand may still take the circuit for open."""
+        for state in ("open", "closed"):
+            self.api("POST", "/admin/cms/circuit", {"state": state, "reason": "a test"})
+
+    def sync_of(self, id: str) -> Any:
+        """The state of the brand's sync."""
+        return self.api("GET", f"/admin/brands/{id}?fields=sync")["brand"]["sync"]
+
+    def take_up(self, id: str) -> None:
+        """Has the brand synced again. While it is being written to, the API answers 409."""
+
+        def taken_up() -> Any:
+            status, body = self.send("POST", f"/admin/brands/{id}/sync", {"reason": "a test"})
+            self.assertIn(status, (200, 409), body)
+            return status == 200 or None
+
+        await_that(taken_up, "the brand is taken up", 60)
 
     def create(self, name: str) -> str:
         """Creates a brand and returns its id."""
@@ -214,10 +288,14 @@ class TheFunctions(unittest.TestCase):
 
     def api(self, method: str, path: str, body: Any = None, status: int = 200, key: str | None = None) -> Any:
         """Sends a request as the administrator and returns the JSON of the response."""
-        headers = {"Authorization": f"Bearer {os.environ['ADMIN_TOKEN']}"} | ({"Idempotency-Key": key} if key else {})
-        found, text = self.fetch(method, f"{os.environ['API_URL']}{path}", body, headers)
+        found, text = self.send(method, path, body, key)
         self.assertEqual(found, status, f"{method} {path}: {text!r}")
         return json.loads(text) if text.startswith(b"{") else None
+
+    def send(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, bytes]:
+        """Sends a request as the administrator and returns the status and the body of the response."""
+        headers = {"Authorization": f"Bearer {os.environ['ADMIN_TOKEN']}"} | ({"Idempotency-Key": key} if key else {})
+        return self.fetch(method, f"{os.environ['API_URL']}{path}", body, headers)
 
     def fetch(
         self, method: str, url: str, body: Any = None, headers: dict[str, str] | None = None

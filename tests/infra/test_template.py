@@ -20,6 +20,17 @@ def properties(id: str) -> dict[str, Any]:
     return found
 
 
+def statements(function: str) -> list[dict[str, Any]]:
+    """The statements of a function's role, without those for its logs and traces."""
+    policies = properties(f"{function}Role")["Policies"]
+    found = [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    return [one for one in found if not {"logs:PutLogEvents", "xray:PutTraceSegments"} & {*listed(one["Action"])}]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _seconds(source: str, constant: str, count: int = 2) -> list[float]:
     """The durations that follow a constant's name in a source file of the functions."""
     text = (ROOT / source).read_text()
@@ -211,16 +222,48 @@ class EachFunction(unittest.TestCase):
             self.assertEqual(group["Properties"]["RetentionInDays"], {"Ref": "LogRetentionDays"}, id)
 
     def test_reads_of_the_users_table_the_list_of_changed_passwords_alone_but_for_sign_in(self) -> None:
-        for name in ("ChangeBrand", "CreateBrand", "QueryBrands", "SignIn"):
-            policies = WRITTEN["Resources"][f"{name}Role"]["Properties"]["Policies"]
+        for name in ("ChangeBrand", "CreateBrand", "QueryBrands", "SignIn", "SteerSync"):
             of_users = [
                 statement.get("Condition")
-                for policy in policies
-                for statement in policy["PolicyDocument"]["Statement"]
+                for statement in statements(name)
                 if statement["Resource"] == {"Fn::GetAtt": ["AdminUsersTable", "Arn"]}
             ]
             only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["#password-changes"]}}
             self.assertEqual(of_users, [None if name == "SignIn" else only], name)
+
+    def test_writes_only_what_its_work_is_about(self) -> None:
+        reads = {
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:Query",
+            "secretsmanager:GetSecretValue",
+            "sqs:GetQueueAttributes",
+        }
+        written = {
+            id.removesuffix("Function"): {
+                one["Resource"]["Fn::GetAtt"][0]
+                for one in statements(id.removesuffix("Function"))
+                if not {*listed(one["Action"])} <= reads
+            }
+            for id in FUNCTIONS
+        }
+        brands, circuits, queue, parked = "BrandsTable", "CircuitsTable", "BrandEventsQueue", "BrandEventsDeadLetterQueue"
+        expected = {
+            "ApiRoot": set(),
+            "ChangeBrand": {brands, queue},
+            "Console": set(),
+            "CreateBrand": {brands, queue},
+            "QueryBrands": set(),
+            "RepublishBrands": {brands, circuits, queue},
+            "SignIn": {"SignInAttemptsTable"},
+            "SteerSync": {brands, circuits, queue, parked},
+            "SyncBrand": {brands, circuits, queue, parked},
+        }
+        self.assertEqual(written, expected)
+
+    def test_that_serves_the_console_is_granted_and_told_nothing(self) -> None:
+        self.assertEqual(statements("Console"), [])
+        self.assertNotIn("Environment", properties("ConsoleFunction"))
 
     def test_logs_json_of_which_lambda_drops_no_line(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
@@ -239,8 +282,11 @@ class EachFunction(unittest.TestCase):
             "ApiRoot": answer,
             # Writing has the time of all attempts; the announcement comes last.
             "ChangeBrand": revocations + operation + announce + answer,
+            "Console": answer,
             "CreateBrand": revocations + operation + announce + answer,
             "QueryBrands": revocations + page_twice + answer,
+            # The brand's row read and written, and the announcement; work in bulk ends itself in time.
+            "SteerSync": revocations + twice + operation + announce + answer,
             # Two requests to begin, the user, and two at once to end.
             "SignIn": 4 * twice + answer,
             # The row, the run's beginning and its end.

@@ -1,5 +1,5 @@
-// Medusa's own client uses this API as it uses a Medusa: it signs in, and creates, lists, retrieves, changes and deletes a
-// brand.
+// Medusa's own client uses this API as it uses a Medusa: it signs in, creates, lists, retrieves, changes and deletes a
+// brand, and shows and cancels the executions of the workflow that syncs it.
 
 import assert from "node:assert/strict"
 import { randomUUID } from "node:crypto"
@@ -7,7 +7,9 @@ import { test } from "node:test"
 
 import Medusa, { FetchError } from "@medusajs/js-sdk"
 
-const { API_URL, ADMIN_EMAIL, ADMIN_PASSWORD } = process.env
+const { API_URL, ADMIN_EMAIL, ADMIN_PASSWORD, CMS_URL, CMS_API_KEY } = process.env
+const WORKFLOW = "sync-brand-to-cms"
+const PATIENCE = 120_000 // milliseconds
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 
 /** A client that keeps its token in memory. */
@@ -21,6 +23,56 @@ async function signedIn() {
   const token = await medusa.auth.login("user", "emailpass", { email: ADMIN_EMAIL, password: ADMIN_PASSWORD })
   assert.equal(typeof token, "string")
   return medusa
+}
+
+async function create(medusa, name) {
+  const { brand } = await medusa.client.fetch("/admin/brands", { method: "POST", body: { name } })
+  return brand.id
+}
+
+/** Tells the stub CMS to fail at brands of that name, beside what it has been told before: all tests share it. */
+async function makeTheCmsFail(name, fault) {
+  const headers = { authorization: `Bearer ${CMS_API_KEY}`, "content-type": "application/json" }
+  const body = JSON.stringify([{ operation: "create", name, ...fault }])
+  const answer = await fetch(`${CMS_URL}/faults`, { method: "POST", headers, body })
+  assert.ok(answer.ok, await answer.text())
+}
+
+/** The brand's execution as soon as it is in that state. */
+async function executionIn(medusa, id, state) {
+  const until = Date.now() + PATIENCE
+  for (;;) {
+    const { workflow_execution } = await medusa.admin.workflowExecution.retrieve(`${WORKFLOW}:${id}`)
+    if (workflow_execution.state === state) return workflow_execution
+    assert.ok(Date.now() < until, JSON.stringify(workflow_execution))
+    await new Promise((done) => setTimeout(done, 200))
+  }
+}
+
+/** Checks what `AdminWorkflowExecution` of `@medusajs/types` says of an execution. */
+function assertIsExecution(execution, id) {
+  const of = { id: `${WORKFLOW}:${id}`, workflow_id: WORKFLOW, transaction_id: id }
+  for (const [field, value] of Object.entries(of)) assert.equal(execution[field], value)
+  for (const field of ["created_at", "updated_at"]) assert.ok(!Number.isNaN(Date.parse(execution[field])), field)
+  assert.equal(execution.deleted_at, null)
+  const { data, compensate, errors } = execution.context
+  for (const record of [data.invoke, compensate]) assert.equal(typeof record, "object")
+  for (const { error, action, handlerType } of errors) {
+    assert.equal(typeof error.message, "string")
+    assert.equal(typeof action, "string")
+    assert.ok(["invoke", "compensate"].includes(handlerType), handlerType)
+  }
+  const states = ["not_started", "invoking", "compensating", "done", "reverted", "failed", "dormant", "skipped", "skipped_failure", "timeout"]
+  const statuses = ["idle", "ok", "waiting_response", "temp_failure", "permanent_failure"]
+  for (const [key, step] of Object.entries(execution.execution.steps)) {
+    assert.equal(step.id, key)
+    assert.equal(typeof step.depth, "number")
+    assert.equal(typeof step.startedAt, "number")
+    assert.equal(typeof step.definition, "object")
+    for (const { state, status } of [step.invoke, step.compensate]) {
+      assert.ok(states.includes(state) && statuses.includes(status), `${state}, ${status}`)
+    }
+  }
 }
 
 /** Whether the client tells that failure as it tells one of a Medusa. */
@@ -75,6 +127,78 @@ test("what is refused is told with status and message", async () => {
   await assert.rejects(create, failure(400, message))
   const list = medusa.client.fetch("/admin/brands", { query: { limit: "abc" } })
   await assert.rejects(list, failure(400, "Invalid request: Expected type: 'number' for field 'limit', got: 'abc'"))
+})
+
+test("the execution of a brand that is synced is shown as done", async () => {
+  const medusa = await signedIn()
+  const id = await create(medusa, `Synced ${randomUUID()}`)
+  const execution = await executionIn(medusa, id, "done")
+  assertIsExecution(execution, id)
+  assert.deepEqual(execution.context.errors, [])
+  const step = execution.execution.steps[`_root.${WORKFLOW}`]
+  assert.deepEqual(step.invoke, { state: "done", status: "ok" })
+
+  const of = await medusa.client.fetch(`/admin/workflows-executions/${WORKFLOW}/${id}`)
+  assert.deepEqual(of, { workflow_execution: execution })
+  const path = `/admin/workflows-executions/${WORKFLOW}:${id}`
+  const fewer = await medusa.client.fetch(path, { query: { fields: "-id,-context" } })
+  const { context, ...left } = execution
+  assert.deepEqual(fewer, { workflow_execution: left }, "the id stays")
+  const query = { transaction_id: [id, randomUUID()], workflow_id: WORKFLOW, state: ["done", "failed"], limit: 5, offset: 0 }
+  const list = await medusa.admin.workflowExecution.list({ ...query, fields: "id,state" })
+  const shown = { id: `${WORKFLOW}:${id}`, state: "done" }
+  assert.deepEqual(list, { workflow_executions: [shown], count: 1, limit: 5, offset: 0 })
+  const others = await medusa.admin.workflowExecution.list({ ...query, state: ["failed", "reverted"] })
+  assert.deepEqual(others, { workflow_executions: [], count: 0, limit: 5, offset: 0 })
+
+  const cancel = medusa.client.fetch(`${path}/cancel`, { method: "POST" })
+  await assert.rejects(cancel, failure(400, "The run is done"))
+  const unknown = `${WORKFLOW}:${randomUUID()}`
+  const retrieve = medusa.admin.workflowExecution.retrieve(unknown)
+  await assert.rejects(retrieve, failure(404, `WorkflowExecution with id: ${unknown} was not found`))
+})
+
+test("a brand that the CMS refuses has an execution that is reverted, and is synced again", async () => {
+  const medusa = await signedIn()
+  const name = `Refused ${randomUUID()}`
+  await makeTheCmsFail(name, { kind: "permanent", times: 1 })
+  const id = await create(medusa, name)
+  const execution = await executionIn(medusa, id, "reverted")
+  assertIsExecution(execution, id)
+  assert.equal(execution.context.errors[0].action, WORKFLOW)
+  const { workflow_executions } = await medusa.admin.workflowExecution.list({ q: id, state: "reverted" })
+  assert.deepEqual(workflow_executions, [execution])
+
+  const { brand } = await medusa.client.fetch(`/admin/brands/${id}`, { query: { fields: "id,sync" } })
+  assert.equal(brand.sync.state, "refused")
+  assert.equal(brand.sync.error.message, execution.context.errors.at(-1).error.message)
+  const reason = "The CMS is repaired"
+  const again = await medusa.client.fetch(`/admin/brands/${id}/sync`, { method: "POST", body: { reason } })
+  assert.equal(again.brand.sync.request.reason, reason)
+  assertIsExecution(await executionIn(medusa, id, "done"), id)
+})
+
+test("brands that wait are counted, and a run that waits is cancelled", async () => {
+  const medusa = await signedIn()
+  const name = `Waiting ${randomUUID()}`
+  await makeTheCmsFail(name, { kind: "transient" })
+  const id = await create(medusa, name)
+  const body = { filter: { sync: ["waiting", "syncing"], q: name }, dry_run: true }
+  const counted = await medusa.client.fetch("/admin/brands/sync", { method: "POST", body })
+  assert.deepEqual(counted, { dry_run: true, count: 1, next: null })
+  const path = `/admin/workflows-executions/${WORKFLOW}/${id}/cancel`
+  const { workflow_execution } = await medusa.client.fetch(path, { method: "POST", body: { reason: "a test" } })
+  assertIsExecution(workflow_execution, id)
+  assertIsExecution(await executionIn(medusa, id, "reverted"), id)
+})
+
+test("the state of the CMS and what is parked are told", async () => {
+  const medusa = await signedIn()
+  const { cms } = await medusa.client.fetch("/admin/cms", { query: { fields: "+activity" } })
+  assert.ok(["open", "closed"].includes(cms.circuit.state))
+  assert.equal(cms.activity.minutes.length, 60)
+  const { parked, count, limit } = await medusa.client.fetch("/admin/parked", { query: { limit: 1 } })
+  assert.deepEqual([parked.length, limit], [count, 1])
 })
 
 test("nothing is done for whoever is not signed in", async () => {

@@ -10,8 +10,8 @@ use crate::{
     mutation::Mutation,
     search::{Kind, Transition},
     state::{
-        Accident, Content, Due, Lease, Manner, Next, Phase, Row, Run, State, Subscriber, Sync,
-        Worker, WorkerId,
+        Accident, Content, Due, Lease, Manner, Mark, MarkKind, Next, Phase, Row, Run, State,
+        Subscriber, Sync, Worker, WorkerId,
     },
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Model {
     pub(crate) deletes: u8,
     /// How the CMS may answer to a change.
     pub(crate) manners: &'static [Manner],
+    /// Whether the operator may cancel runs.
+    pub(crate) cancels: bool,
     /// Whether the operator may run `sync --all`.
     pub(crate) resyncs: bool,
     /// Whether the CMS may be replaced by an empty one or by its backup, and `sync --all` run then.
@@ -329,6 +331,11 @@ impl Transitions<'_> {
                 self.take_up(row, subscriber);
             }
         }
+        if self.model.cancels {
+            for subscriber in 0..self.model.subscribers {
+                self.cancel(row, subscriber);
+            }
+        }
         if self.model.resyncs {
             let all = (Kind::Outside, Actor::Operator, "runs sync --all");
             self.add(all, |to| to.row = Some(row));
@@ -345,21 +352,70 @@ impl Transitions<'_> {
         }
     }
 
-    /// `sync --id`: the run of a paused or failed version stays, and goes on.
+    /// `sync --id`: the run of a paused or failed version stays, and goes on; one that was cancelled does not.
     fn take_up(&mut self, row: Row, subscriber: Subscriber) {
         let keeps_mark = self.model.is(Mutation::TakeUpKeepsMark);
         let is_due = !self.model.is(Mutation::TakeUpIsNotDue);
         let takes_up = (Kind::Help, Actor::Operator, "takes up the marked version");
         self.add(takes_up, |to| {
             let mut row = row;
+            let sync = &mut row.subscribers[subscriber];
             if !keeps_mark {
-                row.subscribers[subscriber].mark = None;
+                sync.mark = None;
+            }
+            if sync.run.take_if(|run| run.is_cancelled).is_some() {
+                sync.doubt = true;
             }
             if is_due {
                 row.due = Due::Now;
             }
             to.row = Some(row);
+            to.cancelled = None;
             to.move_fence(None);
+        });
+    }
+
+    /// Cancels what is under way, waits or is paused. A run that may have acted is undone by the next worker, or by the one that
+    /// has it; what has not begun is marked at once.
+    fn cancel(&mut self, row: Row, subscriber: Subscriber) {
+        let sync = row.subscribers[subscriber];
+        let mark = row.mark(subscriber).map(|mark| mark.kind);
+        let is_open = !row.has_reached(subscriber) && matches!(mark, None | Some(MarkKind::Paused));
+        let run = sync.run.filter(|run| run.version == row.version);
+        if !is_open || run.is_some_and(|run| run.is_cancelled || run.phase == Phase::Undoing) {
+            return;
+        }
+        let model = self.model;
+        let forgets = model.is(Mutation::CancelForgetsTheRun);
+        let cancels = (Kind::Outside, Actor::Operator, "cancels the run");
+        self.add(cancels, |to| {
+            let mut row = row;
+            let sync = &mut row.subscribers[subscriber];
+            sync.mark = None;
+            if let Some(run) = run.filter(|_| !forgets) {
+                sync.run = Some(Run {
+                    is_cancelled: true,
+                    is_waiting: false,
+                    ..run
+                });
+                if !model.is(Mutation::CancelIsNotDue) {
+                    row.due = Due::Now;
+                }
+            } else {
+                // Of an older version.
+                let superseded = sync.run.take().filter(|_| !forgets);
+                sync.doubt |= superseded.is_some_and(|run| run.phase != Phase::Begun);
+                sync.mark = Some(Mark {
+                    kind: MarkKind::Cancelled,
+                    version: row.version,
+                });
+                row.due = row.earliest(model.subscribers);
+            }
+            to.cancelled = Some(row.change);
+            to.row = Some(row);
+            if !model.is(Mutation::CancelDoesNotFence) {
+                to.move_fence(None);
+            }
         });
     }
 
@@ -380,6 +436,7 @@ impl Transitions<'_> {
             };
         }
         row.due = Due::Now;
+        to.cancelled = None;
         row.expires &= model.is(Mutation::ResyncKeepsExpiry);
         if !model.is(Mutation::OperatorDoesNotFence) {
             to.move_fence(None);
@@ -399,6 +456,7 @@ impl Transitions<'_> {
             from: None,
             to: Some(1),
             is_waiting: false,
+            is_cancelled: false,
             change: 1,
             before: self.from.targets[0].holds,
         };

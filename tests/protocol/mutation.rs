@@ -3,8 +3,8 @@
 use crate::{
     model::{Model, Restore},
     properties::Promise::{
-        self, CanBeTakenUp, ComesToRest, DeletedIsGone, IsDue, KeyMeansOneThing, MarkIsTrue,
-        NoOrphan, NoStub, NotLost, OnlyTheRefusedIsUndone, SyncedIsTrue, UndoGoesBack,
+        self, CanBeTakenUp, CancelledStays, ComesToRest, DeletedIsGone, IsDue, KeyMeansOneThing,
+        MarkIsTrue, NoOrphan, NoStub, NotLost, OnlyTheRefusedIsUndone, SyncedIsTrue, UndoGoesBack,
         WrittenByTheHolder,
     },
     search::search,
@@ -79,6 +79,12 @@ pub(crate) enum Mutation {
     TakeUpKeepsMark,
     /// Taking up a version does not make the row due.
     TakeUpIsNotDue,
+    /// Cancelling a run removes its record.
+    CancelForgetsTheRun,
+    /// Cancelling a run does not make the row due.
+    CancelIsNotDue,
+    /// Cancelling a run does not move the fence.
+    CancelDoesNotFence,
     /// `sync --all` relies on what the row says of the CMS.
     ResyncKeepsHolds,
     /// `sync --all` leaves a run that is open.
@@ -115,6 +121,7 @@ const CREATED: Model = Model {
     updates: 0,
     deletes: 0,
     manners: &[Accepts, Refuses],
+    cancels: false,
     resyncs: false,
     replaces: false,
     restore: Restore::Never,
@@ -130,6 +137,11 @@ const REFUSED: Model = Model {
 
 const UPDATED: Model = Model {
     updates: 1,
+    ..CREATED
+};
+
+const CANCELLED: Model = Model {
+    cancels: true,
     ..CREATED
 };
 
@@ -346,6 +358,21 @@ fn taking_up_without_clearing_the_mark_notifies_for_ever() {
 #[test]
 fn taking_up_without_making_the_row_due_loses_it() {
     breaks(Mutation::TakeUpIsNotDue, CREATED, NotLost);
+}
+
+#[test]
+fn cancelling_that_forgets_the_run_leaves_an_orphan() {
+    breaks(Mutation::CancelForgetsTheRun, CANCELLED, NoOrphan);
+}
+
+#[test]
+fn cancelling_without_making_the_row_due_loses_a_paused_run() {
+    breaks(Mutation::CancelIsNotDue, CANCELLED, NotLost);
+}
+
+#[test]
+fn cancelling_without_the_fence_is_overwritten() {
+    breaks(Mutation::CancelDoesNotFence, CANCELLED, CancelledStays);
 }
 
 #[test]

@@ -16,6 +16,7 @@ const CREATED: Model = Model {
     updates: 0,
     deletes: 0,
     manners: &[Accepts, Refuses, Breaks],
+    cancels: false,
     resyncs: false,
     replaces: false,
     restore: Restore::Never,
@@ -87,6 +88,31 @@ fn the_sweep_moves_due_at_on_and_loses_nothing() {
         &Model {
             deletes: 1,
             sweeps: true,
+            manners: &[Accepts, Refuses],
+            ..CREATED
+        },
+    );
+}
+
+#[test]
+fn a_run_that_is_cancelled_at_any_time_is_undone() {
+    prove(
+        "cancelled",
+        &Model {
+            updates: 1,
+            cancels: true,
+            ..CREATED
+        },
+    );
+}
+
+#[test]
+fn a_deletion_that_is_cancelled_is_marked() {
+    prove(
+        "cancelled and deleted",
+        &Model {
+            deletes: 2,
+            cancels: true,
             manners: &[Accepts, Refuses],
             ..CREATED
         },

@@ -23,8 +23,10 @@ pub(crate) enum Promise {
     MarkIsTrue,
     /// What is behind and not marked is due, and at once if no run of the version waits.
     IsDue,
-    /// Only what the target refuses is undone, or marked other than paused.
+    /// Only what the target refuses, or an operator cancels, is undone, or marked other than paused.
     OnlyTheRefusedIsUndone,
+    /// At rest, what was cancelled is not synced, unless it was taken up again.
+    CancelledStays,
     /// An undo goes back to what the target held before the step.
     UndoGoesBack,
     KeyMeansOneThing,
@@ -37,7 +39,7 @@ pub(crate) enum Promise {
 }
 
 impl Promise {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::SyncedIsTrue,
         Self::NoOrphan,
         Self::DeletedIsGone,
@@ -45,6 +47,7 @@ impl Promise {
         Self::MarkIsTrue,
         Self::IsDue,
         Self::OnlyTheRefusedIsUndone,
+        Self::CancelledStays,
         Self::UndoGoesBack,
         Self::KeyMeansOneThing,
         Self::WrittenByTheHolder,
@@ -77,6 +80,9 @@ impl Promise {
                 !is_at_rest
                     || mark.all(|mark| match mark.kind {
                         MarkKind::Refused => sync.run.is_none() && holds == sync.holds,
+                        MarkKind::Cancelled => {
+                            sync.run.is_none() && (sync.doubt || holds == sync.holds)
+                        }
                         MarkKind::Failed | MarkKind::Paused => sync.run.is_some(),
                     })
             }
@@ -90,9 +96,18 @@ impl Promise {
                 let is_undone = |run: Run| run.phase == Phase::Undoing;
                 let mark = row.mark(one);
                 sync.run
-                    .is_none_or(|run| !is_undone(run) || is_refused(run.change))
-                    && mark
-                        .is_none_or(|mark| mark.kind == MarkKind::Paused || is_refused(row.change))
+                    .is_none_or(|run| !is_undone(run) || run.is_cancelled || is_refused(run.change))
+                    && mark.is_none_or(|mark| match mark.kind {
+                        MarkKind::Paused => true,
+                        MarkKind::Cancelled => state.cancelled == Some(row.change),
+                        MarkKind::Failed => {
+                            state.cancelled == Some(row.change) || is_refused(row.change)
+                        }
+                        MarkKind::Refused => is_refused(row.change),
+                    })
+            }
+            Self::CancelledStays => {
+                !is_at_rest || !has_reached || state.cancelled != Some(row.change)
             }
             Self::UndoGoesBack => {
                 let mut run = sync.run.into_iter();
@@ -169,6 +184,7 @@ impl Display for Promise {
             }
             Self::IsDue => "the version is neither synced nor marked, and not due as it must be",
             Self::OnlyTheRefusedIsUndone => "what is only late is undone",
+            Self::CancelledStays => "what was cancelled is synced",
             Self::UndoGoesBack => "the undo would not go back to what the CMS held",
             Self::KeyMeansOneThing => "an idempotency key is used for two requests",
             Self::WrittenByTheHolder => "a worker has written without the lease",
@@ -195,6 +211,7 @@ pub(crate) enum Rest {
     Refused,
     Failed,
     Paused,
+    Cancelled,
     /// The row is neither synced nor marked.
     Lost,
 }
@@ -213,6 +230,7 @@ impl Rest {
             Some(MarkKind::Refused) => Self::Refused,
             Some(MarkKind::Failed) => Self::Failed,
             Some(MarkKind::Paused) => Self::Paused,
+            Some(MarkKind::Cancelled) => Self::Cancelled,
             None if !row.has_reached(one) => Self::Lost,
             None if row.is_deleted => Self::Gone,
             None => Self::Synced,
@@ -269,6 +287,8 @@ impl Display for State {
                         formatter,
                         ", run of {version} from {from} to {to}: {phase:?}"
                     )?;
+                    let cancelled = if run.is_cancelled { ", cancelled" } else { "" };
+                    formatter.write_str(cancelled)?;
                     let waits = if run.is_waiting { ", waiting" } else { "" };
                     formatter.write_str(waits)?;
                 }

@@ -251,15 +251,17 @@ impl Turn<'_, '_> {
             MarkKind::Refused => "marks the version refused",
             MarkKind::Failed => "marks the version failed",
             MarkKind::Paused => "marks the version paused",
+            MarkKind::Cancelled => "marks the version cancelled",
         };
         let key = self.next_key(failure);
         self.write(what, Next::Nothing, key, |row, sync| {
             let version = run.version;
             sync.run = match kind {
-                MarkKind::Refused => None,
+                MarkKind::Refused | MarkKind::Cancelled => None,
                 MarkKind::Failed | MarkKind::Paused => Some(run).filter(|_| !forgets),
             };
-            if kind == MarkKind::Refused {
+            let is_undone = matches!(kind, MarkKind::Refused | MarkKind::Cancelled);
+            if is_undone && run.phase != Phase::Begun {
                 sync.holds = run.from;
                 sync.doubt = false;
             }
@@ -277,7 +279,12 @@ impl Turn<'_, '_> {
     }
 
     fn end_reverted(&mut self, run: Run) {
-        self.mark(run, MarkKind::Refused, Failure::Answered);
+        let kind = if run.is_cancelled {
+            MarkKind::Cancelled
+        } else {
+            MarkKind::Refused
+        };
+        self.mark(run, kind, Failure::Answered);
     }
 
     /// One expression cannot branch: if the row has changed, the first write is refused, and a second one ends the run and leaves

@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) deletes: u8,
     /// Whether the row of the deleted brand has expired.
     pub(crate) is_expired: bool,
+    /// The change whose run an operator has cancelled, and not taken up since.
+    pub(crate) cancelled: Option<Change>,
     /// Whether the sweep has notified, and is about to move `due_at` on.
     pub(crate) is_sweeping: bool,
     /// What must never happen has happened.
@@ -112,6 +114,8 @@ pub(crate) enum MarkKind {
     Failed,
     /// The target was away for longer than the budget.
     Paused,
+    /// An operator cancelled the version; what was done is undone.
+    Cancelled,
 }
 
 /// The record of a run.
@@ -124,6 +128,8 @@ pub(crate) struct Run {
     pub(crate) to: Content,
     /// Whether it waits until `resume_at`.
     pub(crate) is_waiting: bool,
+    /// Whether an operator has asked for it to be cancelled.
+    pub(crate) is_cancelled: bool,
     /// Not in the record: which change the version is, and what the target really held when the step was intended.
     pub(crate) change: Change,
     pub(crate) before: Content,

@@ -114,6 +114,7 @@ impl Turn<'_, '_> {
         };
         let is_holder = row.lease == Lease::Held(id) || row.lease == Lease::RunOut(id);
         if !is_holder && !self.is(Mutation::WriteWithoutFence) {
+            self.adopt_cancellation(row);
             return self.go("finds that the fence has moved", Next::Nothing);
         }
         self.may((Kind::System, what), next, |to| {
@@ -130,6 +131,29 @@ impl Turn<'_, '_> {
                 to.accident = Some(Accident::ForeignWrite);
             }
             to.move_fence(Some(id));
+        });
+    }
+
+    /// An operator has cancelled the run of this worker, whose lease lasts: it takes the record over, and undoes what it did.
+    ///
+    /// ```text
+    /// this worker:  begins ──► calls ─────────────────────► ends: refused, cancelled ──► undoes
+    /// an operator:                └──► cancels, moves the fence
+    /// ```
+    fn adopt_cancellation(&mut self, row: Row) {
+        let (id, subscriber) = (self.id, self.subscriber);
+        let run = row.subscribers[subscriber].run;
+        let Some(run) = run.filter(|run| run.is_cancelled && row.lease == Lease::Fenced(id)) else {
+            return;
+        };
+        let adopts = (Kind::System, "finds that its run is cancelled");
+        self.may(adopts, revert(run), |to| {
+            if let Some(worker) = to.worker(id) {
+                worker.runs[subscriber] = Some(run);
+            }
+            if let Some(row) = &mut to.row {
+                row.lease = Lease::Held(id);
+            }
         });
     }
 
@@ -225,6 +249,7 @@ impl Turn<'_, '_> {
 
     fn resume(&mut self, run: Run) {
         let next = match run.phase {
+            _ if run.is_cancelled => revert(run),
             Phase::Begun => Next::ReadTarget,
             Phase::Invoking if self.is(Mutation::InputIsNotRecorded) => Next::ReadTarget,
             Phase::Invoking | Phase::Undoing => Next::Call,
@@ -248,6 +273,7 @@ impl Turn<'_, '_> {
             from: if is_in_doubt { None } else { sync.holds },
             to: (!seen.is_deleted).then_some(seen.change),
             is_waiting: false,
+            is_cancelled: false,
             change: seen.change,
             before: if is_in_doubt {
                 None
@@ -298,5 +324,15 @@ impl Turn<'_, '_> {
             to.move_fence(Some(id));
             change(to);
         });
+    }
+}
+
+/// What comes next for a run that is cancelled.
+const fn revert(run: Run) -> Next {
+    match run.phase {
+        // It has done nothing yet.
+        Phase::Begun => Next::EndReverted,
+        Phase::Invoking => Next::Revert,
+        Phase::Undoing => Next::Call,
     }
 }

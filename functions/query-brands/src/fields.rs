@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use admin_api::ApiError;
-use brand::ListedBrand;
+use admin_api::{ApiError, SyncResponse};
+use brand::{ListedBrand, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A field that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,7 @@ pub(crate) enum Field {
     CreatedAt,
     UpdatedAt,
     DeletedAt,
+    Sync,
 }
 
 impl Field {
@@ -27,6 +29,7 @@ impl Field {
             "created_at" => Some(Self::CreatedAt),
             "updated_at" => Some(Self::UpdatedAt),
             "deleted_at" => Some(Self::DeletedAt),
+            "sync" | "*sync" | "sync.*" => Some(Self::Sync),
             _ => None,
         }
     }
@@ -94,8 +97,18 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// These fields of that brand.
-    pub(crate) fn of(&self, brand: &ListedBrand) -> ShownBrand {
+    /// Whether it takes the brand's row to answer them.
+    pub(crate) fn need_row(&self) -> bool {
+        self.0.contains(&Field::Sync)
+    }
+
+    /// These fields of that brand. `sync` is shown where it is given.
+    pub(crate) fn of(
+        &self,
+        brand: &ListedBrand,
+        deleted_at: Option<Timestamp>,
+        sync: Option<SyncResponse>,
+    ) -> ShownBrand {
         let has = |field| self.0.contains(&field);
         ShownBrand {
             id: brand.id.to_string(),
@@ -103,7 +116,8 @@ impl Fields {
             products: has(Field::Products).then_some([]),
             created_at: has(Field::CreatedAt).then(|| brand.created_at.to_string()),
             updated_at: has(Field::UpdatedAt).then(|| brand.updated_at.to_string()),
-            deleted_at: has(Field::DeletedAt).then_some(()),
+            deleted_at: has(Field::DeletedAt).then(|| deleted_at.map(|at| at.to_string()).into()),
+            sync: sync.filter(|_| has(Field::Sync)),
         }
     }
 }
@@ -125,9 +139,11 @@ pub(crate) struct ShownBrand {
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     updated_at: Option<String>,
-    /// Always null, since a deleted brand is not shown.
+    /// Null but for a deleted brand, which only some lists show.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deleted_at: Option<()>,
+    deleted_at: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync: Option<SyncResponse>,
 }
 
 #[cfg(test)]

@@ -1,41 +1,56 @@
-//! GET /admin/brands and GET /admin/brands/{id}: a page of brands, or one.
+//! What the admin API reads: brands, the runs that sync them, and how it stands with the CMS.
+//!
+//! - GET /admin/brands and GET /admin/brands/{id}: a page of brands, or one;
+//! - GET /admin/workflows-executions, and those of one brand: runs, as Medusa shows them;
+//! - GET /admin/cms: the circuit, the calls, what waits.
 //!
 //! A list is paged as Medusa's lists are, by `limit` and `offset`, and counted, which takes reading it all; or, with `after`,
 //! by a cursor, which takes reading the page alone. A brand that was written a moment ago may not be in the list yet;
 //! asked for by its id, it is there.
 
 mod answer;
+mod cms;
 mod cursor;
+mod executions;
 mod fields;
-mod parameters;
 mod query;
 
-use admin_api::{ApiError, Deadline};
-use brand::{BrandId, BrandReader, ListedBrand, StoreError};
+use std::collections::HashMap;
+
+use admin_api::{ApiError, Deadline, SyncResponse, no_such_execution};
+use brand::{
+    BrandId, BrandReader, BrandRow, ListedBrand, StoreError, SyncReader, Timestamp, UnsyncedFilter,
+};
 use lambda_http::{Body, Request, Response, tracing};
 use telemetry::Metrics;
 use tokio::time::timeout;
 use tracing::error;
 
-pub use self::query::{LIMIT, MAX_LIMIT, MAX_OFFSET};
 use self::{
     answer::{FollowedList, NumberedList, Single},
+    cms::{Activity, CmsAnswer, CmsResponse, UnsyncedBrands},
+    executions::ExecutionsQuery,
+    fields::{Fields, ShownBrand},
     query::{ListQuery, Paging, RetrieveQuery},
+};
+pub use self::{
+    cms::CmsStatus,
+    query::{LIMIT, MAX_LIMIT, MAX_OFFSET},
 };
 
 /// The handler, on what is read of brands.
-#[derive(Debug)]
 pub struct QueryBrands<B> {
     brands: B,
+    cms: CmsStatus,
 }
 
-impl<B: BrandReader> QueryBrands<B> {
+impl<B: BrandReader + SyncReader> QueryBrands<B> {
     /// The handler on that.
-    pub const fn new(brands: B) -> Self {
-        Self { brands }
+    pub const fn new(brands: B, cms: CmsStatus) -> Self {
+        Self { brands, cms }
     }
 
-    /// Answers one request: for one brand if its path has an id, and else for a list.
+    /// Answers one request.
     pub async fn handle(&self, request: Request) -> Result<Response<Body>, ApiError> {
         let mut metrics = Metrics::new();
         let left = Deadline::of(&request).time_left();
@@ -57,6 +72,11 @@ impl<B: BrandReader> QueryBrands<B> {
         match admin_api::path(request)[..] {
             ["admin", "brands"] => self.list(request, metrics).await,
             ["admin", "brands", id] => self.retrieve(id, request, metrics).await,
+            ["admin", "cms"] => self.cms(request).await,
+            ["admin", "workflows-executions"] => self.executions(request, metrics).await,
+            ["admin", "workflows-executions", ref parts @ ..] if parts.len() <= 2 => {
+                self.execution(parts, request, metrics).await
+            }
             _ => Ok(admin_api::no_route(request)),
         }
     }
@@ -67,20 +87,24 @@ impl<B: BrandReader> QueryBrands<B> {
         request: &Request,
         metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
-        let query = RetrieveQuery::parse(request)?;
-        // What is no id is nobody's: it is not looked up.
+        let RetrieveQuery {
+            fields,
+            with_deleted,
+        } = RetrieveQuery::parse(request)?;
+        // An invalid id matches no brand.
         let found = match id.parse::<BrandId>() {
-            Ok(id) => self.brands.retrieve(id).await.map_err(unreadable)?,
+            Ok(id) => self.brands.find(id).await.map_err(unreadable)?,
             Err(_) => None,
         };
-        let Some(brand) = found else {
+        let found = found.filter(|row| with_deleted || row.brand.deleted_at.is_none());
+        let Some(row) = found else {
             metrics.add("not_found");
             return Err(ApiError::no_such_brand(id));
         };
         metrics.add("retrieved");
-        let shown = query.fields.of(&ListedBrand::from(&brand));
-        let answer = admin_api::json(&Single { brand: shown })?;
-        Ok(admin_api::tagged(answer, &brand))
+        let brand = shown(&fields, &row, Timestamp::now());
+        let answer = admin_api::json(&Single { brand })?;
+        Ok(admin_api::tagged(answer, &row.brand))
     }
 
     async fn list(
@@ -94,7 +118,6 @@ impl<B: BrandReader> QueryBrands<B> {
             limit,
             paging,
         } = ListQuery::parse(request)?;
-        let show = |brands: &[ListedBrand]| brands.iter().map(|brand| fields.of(brand)).collect();
         match paging {
             Paging::Numbered { order, offset } => {
                 let page = self
@@ -105,7 +128,7 @@ impl<B: BrandReader> QueryBrands<B> {
                 metrics.add("listed");
                 note_unreadable(&page.unreadable, metrics);
                 admin_api::json(&NumberedList {
-                    brands: show(&page.brands),
+                    brands: self.show(&fields, &page.brands, metrics).await?,
                     count: page.count,
                     limit,
                     offset,
@@ -120,13 +143,115 @@ impl<B: BrandReader> QueryBrands<B> {
                 metrics.add("followed");
                 note_unreadable(&page.unreadable, metrics);
                 admin_api::json(&FollowedList {
-                    brands: show(&page.brands),
+                    brands: self.show(&fields, &page.brands, metrics).await?,
                     limit,
                     next: page.next.map(|position| cursor::write(direction, position)),
                 })
             }
+            Paging::Unsynced { states, after } => {
+                let (filter, now) = (UnsyncedFilter { states, search }, Timestamp::now());
+                let page = filter.page(&self.brands, after, limit, now).await;
+                let page = page.map_err(unreadable)?;
+                metrics.add("followed");
+                note_unreadable(&page.unreadable, metrics);
+                let shown = page.rows.iter().map(|row| shown(&fields, row, now));
+                admin_api::json(&FollowedList {
+                    brands: shown.collect(),
+                    limit,
+                    next: page.next.as_ref().map(admin_api::cursor),
+                })
+            }
         }
     }
+
+    /// The fields of a page's brands. Their rows are read only where it takes them.
+    async fn show(
+        &self,
+        fields: &Fields,
+        brands: &[ListedBrand],
+        metrics: &mut Metrics,
+    ) -> Result<Vec<ShownBrand>, ApiError> {
+        let mut syncs = HashMap::new();
+        if fields.need_row() {
+            let ids: Vec<BrandId> = brands.iter().map(|brand| brand.id).collect();
+            let found = self.brands.find_all(&ids).await.map_err(unreadable)?;
+            note_unreadable(&found.unreadable, metrics);
+            let now = Timestamp::now();
+            let known = found.rows.iter();
+            syncs.extend(known.map(|row| (row.brand.id, SyncResponse::of(row, now))));
+        }
+        let shown = brands
+            .iter()
+            .map(|brand| fields.of(brand, None, syncs.remove(&brand.id)));
+        Ok(shown.collect())
+    }
+
+    async fn executions(
+        &self,
+        request: &Request,
+        metrics: &mut Metrics,
+    ) -> Result<Response<Body>, ApiError> {
+        let query = ExecutionsQuery::parse(request)?;
+        let (page, unread) = query.page(&self.brands).await.map_err(unreadable)?;
+        metrics.add("listed");
+        note_unreadable(&unread, metrics);
+        admin_api::json(&page)
+    }
+
+    async fn execution(
+        &self,
+        parts: &[&str],
+        request: &Request,
+        metrics: &mut Metrics,
+    ) -> Result<Response<Body>, ApiError> {
+        let id = executions::brand_in_path(parts)?;
+        let found = self.brands.find(id).await.map_err(unreadable)?;
+        let Some(row) = found else {
+            metrics.add("not_found");
+            return Err(no_such_execution(&parts.join(":")));
+        };
+        metrics.add("retrieved");
+        admin_api::json(&executions::one(&row, request)?)
+    }
+
+    async fn cms(&self, request: &Request) -> Result<Response<Body>, ApiError> {
+        let wants_activity = cms::wants_activity(request)?;
+        let now = Timestamp::now();
+        let activity = async {
+            if wants_activity {
+                Activity::read(&self.brands, now).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let (status, counts, activity) =
+            tokio::join!(self.cms.read(now), self.brands.count_unsynced(), activity);
+        let status = status.map_err(|cause| {
+            error!(
+                error = telemetry::chain(&cause),
+                "the circuit could not be read"
+            );
+            ApiError::Unknown
+        })?;
+        let counts = counts.map_err(unreadable)?;
+        admin_api::json(&CmsAnswer {
+            cms: CmsResponse {
+                status,
+                requests_per_second: self.cms.requests_per_second(),
+                brands: UnsyncedBrands {
+                    waiting: counts.due,
+                    needs_attention: counts.attention,
+                },
+                activity: activity.map_err(unreadable)?,
+            },
+        })
+    }
+}
+
+/// The fields of the brand in that row.
+fn shown(fields: &Fields, row: &BrandRow, now: Timestamp) -> ShownBrand {
+    let sync = fields.need_row().then(|| SyncResponse::of(row, now));
+    fields.of(&ListedBrand::from(&row.brand), row.brand.deleted_at, sync)
 }
 
 /// Rows that a list leaves out are counted, for an alarm.

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use auth::{Authenticate, Revocations, Tokens};
 use brand::DynamoDbBrandStore;
+use circuit::DynamoDbCircuitStore;
 use config::{ConfigError, Env};
 use lambda_http::{Error, Request};
-use query_brands::QueryBrands;
+use query_brands::{CmsStatus, QueryBrands};
 use tower::{Layer, service_fn};
 use users::DynamoDbUsers;
 
-/// What the function is told by its environment.
+/// Configuration, read from environment variables.
 struct Config {
     brands_table: String,
+    circuits_table: String,
+    /// How many requests a second the CMS may get; none where there is no limit.
+    cms_requests_per_second: Option<f64>,
     admin_users_table: String,
     auth_secret_id: String,
 }
@@ -22,6 +26,10 @@ impl Config {
         let mut env = Env::of_process();
         let config = Self {
             brands_table: env.text("BRANDS_TABLE"),
+            circuits_table: env.text("CIRCUITS_TABLE"),
+            cms_requests_per_second: env
+                .parse("CMS_REQUESTS_PER_SECOND")
+                .filter(|rate| *rate > 0.0),
             admin_users_table: env.text("ADMIN_USERS_TABLE"),
             auth_secret_id: env.text("AUTH_SECRET_ID"),
         };
@@ -43,8 +51,10 @@ async fn main() -> Result<(), Error> {
         config::fetch_secret(&sdk, &config.auth_secret_id),
     );
     let tokens = Tokens::signed_with(&secret?)?;
-    let brands = DynamoDbBrandStore::new(dynamodb, config.brands_table);
-    let query_brands = Arc::new(QueryBrands::new(brands));
+    let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
+    let circuits = Arc::new(DynamoDbCircuitStore::new(dynamodb, config.circuits_table));
+    let cms = CmsStatus::new(circuits, config.cms_requests_per_second);
+    let query_brands = Arc::new(QueryBrands::new(brands, cms));
     let authenticate = Authenticate::with(tokens).unless_revoked(revocations);
     let handler = authenticate.layer(service_fn(move |request: Request| {
         let query_brands = Arc::clone(&query_brands);

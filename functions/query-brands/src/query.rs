@@ -1,10 +1,10 @@
 //! What is asked for: query strings parsed at the edge.
 
-use admin_api::ApiError;
-use brand::{Direction, Order, Position, Search, SortKey};
+use admin_api::{ApiError, Parameters, shown};
+use brand::{Direction, Order, Place, Position, Search, SortKey, SyncState};
 use lambda_http::Request;
 
-use crate::{cursor, fields::Fields, parameters::Parameters};
+use crate::{cursor, fields::Fields};
 
 /// How many brands a page has, unless it is asked for fewer or more: as in Medusa.
 pub const LIMIT: u16 = 20;
@@ -16,15 +16,21 @@ pub const MAX_OFFSET: u32 = 10_000;
 /// The query of GET /admin/brands/{id}.
 pub(crate) struct RetrieveQuery {
     pub(crate) fields: Fields,
+    /// Whether a deleted brand is shown as well, as long as its row is there.
+    pub(crate) with_deleted: bool,
 }
 
 impl RetrieveQuery {
     pub(crate) fn parse(request: &Request) -> Result<Self, ApiError> {
         let mut parameters = Parameters::of(request);
         let fields = parameters.text("fields");
+        let with_deleted = parameters.flag("with_deleted");
         parameters.finish()?;
         let fields = Fields::parse(fields.as_deref(), Fields::OF_ONE)?;
-        Ok(Self { fields })
+        Ok(Self {
+            fields,
+            with_deleted,
+        })
     }
 }
 
@@ -45,6 +51,11 @@ pub(crate) enum Paging {
         direction: Direction,
         after: Option<Position>,
     },
+    /// The one behind that place of those that are not synced, in those states.
+    Unsynced {
+        states: Vec<SyncState>,
+        after: Option<Place>,
+    },
 }
 
 impl ListQuery {
@@ -57,6 +68,17 @@ impl ListQuery {
         let order = parameters.text("order");
         let search = parameters.text("q");
         let after = parameters.text("after");
+        let states = parameters.text("sync");
+        let states = states.map(|words| parse_states(&words, &mut parameters));
+        let is_by_state = states.is_some();
+        if is_by_state && (offset.is_some() || order.is_some()) {
+            parameters.problem(
+                "Field 'sync' goes with 'after', not with 'offset' and 'order'".to_owned(),
+            );
+        }
+        if is_by_state && limit == Some(0) {
+            parameters.problem("Field 'sync' finds nothing with the limit '0'".to_owned());
+        }
         if limit == Some(0) && after.is_some() {
             parameters.problem("Field 'after' leads nowhere with the limit '0'".to_owned());
         }
@@ -72,12 +94,16 @@ impl ListQuery {
         parameters.finish()?;
         let fields = Fields::parse(fields.as_deref(), Fields::OF_LIST)?;
         let order = order.as_deref().map_or(Ok(DEFAULT_ORDER), parse_order)?;
-        let paging = match after {
-            None => Paging::Numbered {
+        let paging = match (states, after) {
+            (Some(states), after) => Paging::Unsynced {
+                states,
+                after: unsynced_after(after.as_deref())?,
+            },
+            (None, None) => Paging::Numbered {
                 order,
                 offset: offset.unwrap_or_default(),
             },
-            Some(cursor) => follow(order, &cursor)?,
+            (None, Some(cursor)) => follow(order, &cursor)?,
         };
         Ok(Self {
             fields,
@@ -110,6 +136,37 @@ fn parse_order(text: &str) -> Result<Order, ApiError> {
     Ok(Order { by, direction })
 }
 
+/// The states in a list of words.
+fn parse_states(words: &str, parameters: &mut Parameters) -> Vec<SyncState> {
+    let mut states = Vec::new();
+    for word in words.split(',') {
+        match word.parse() {
+            Ok(SyncState::Synced) | Err(_) => {
+                let expected = SyncState::UNSYNCED.map(SyncState::as_str).join(", ");
+                parameters.problem(format!(
+                    "Expected: '{expected}' for field 'sync', but got: '{}'",
+                    shown(word)
+                ));
+            }
+            Ok(state) => states.push(state),
+        }
+    }
+    states
+}
+
+fn unsynced_after(cursor: Option<&str>) -> Result<Option<Place>, ApiError> {
+    match cursor {
+        None | Some("") => Ok(None),
+        Some(cursor) => match admin_api::place(cursor) {
+            Some(place) => Ok(Some(place)),
+            None => Err(invalid(NO_CURSOR)),
+        },
+    }
+}
+
+const NO_CURSOR: &str =
+    "Invalid request: Field 'after' holds no cursor: it is empty, or the 'next' of the page before";
+
 fn follow(order: Order, cursor: &str) -> Result<Paging, ApiError> {
     if order.by != SortKey::CreatedAt {
         return Err(invalid(
@@ -129,9 +186,7 @@ fn follow(order: Order, cursor: &str) -> Result<Paging, ApiError> {
         Some(_) => Err(invalid(
             "Invalid request: Field 'after' holds the cursor of a list in the other order",
         )),
-        None => Err(invalid(
-            "Invalid request: Field 'after' holds no cursor: it is empty, or the 'next' of the page before",
-        )),
+        None => Err(invalid(NO_CURSOR)),
     }
 }
 

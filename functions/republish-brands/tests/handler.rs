@@ -400,13 +400,17 @@ async fn a_circuit_that_an_operator_opened_has_no_probes() {
     let world = World::new();
     world.due(world.now());
     let now = world.clock.now();
-    world.breaker.open("maintenance", now).await.unwrap();
+    world
+        .breaker
+        .open("operate", "maintenance", now)
+        .await
+        .unwrap();
     for _ in 0..5 {
         sleep(MINUTE).await;
         assert_eq!(world.sweep().await.notified, 0);
     }
     let now = world.clock.now();
-    world.breaker.close("done", now).await.unwrap();
+    world.breaker.close("operate", "done", now).await.unwrap();
     assert_eq!(world.sweep().await.notified, 1);
 }
 

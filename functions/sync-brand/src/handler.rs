@@ -1,19 +1,25 @@
 //! A batch of messages: each is worked on by itself, all at once.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use aws::Limits;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use brand::{BrandId, BrandRow, Lease, StoreError, SyncStore, SyncWrite, WriteScope};
-use circuit::ProbeToken;
+use circuit::{CallReports, ProbeToken};
 use dead_letters::DeadLetter;
-use futures::{FutureExt, future::join_all};
+use futures::{
+    FutureExt,
+    future::{Either, join_all, select},
+};
 use journal::{Visit, idle_schedule};
+use telemetry::Metrics;
 use tracing::{Instrument, error, info, warn};
 use workflow::{Engine, Environment, Outcome, RunId, Timestamp};
 
 use crate::{
-    Admission, Hint, Parking, Poison, Subscriber, Work, received::Received, record::Record,
+    Admission, Hint, Parking, Poison, Subscriber, Work,
+    received::Received,
+    record::{Record, calls},
 };
 
 /// How often a row is gone round again because its brand changed meanwhile. The row stays due, so nothing is lost at the end.
@@ -22,6 +28,10 @@ const ROUNDS: usize = 10;
 /// How much of an invocation's time is kept for the last writes and the answer.
 const ANSWER_MARGIN: Duration = Duration::from_secs(2);
 const _: () = assert!(Limits::SHORT.leave_room_in(ANSWER_MARGIN));
+
+/// How long the report of calls may delay the answer: enough for one attempt. The connection is a good one, as it was just used.
+const REPORT: Duration = Duration::from_secs(1);
+const _: () = assert!(Limits::SHORT.attempt.as_millis() < REPORT.as_millis());
 
 /// The handler's settings.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +59,7 @@ pub struct SyncBrand<S, P> {
     engine: Engine,
     environment: Arc<dyn Environment>,
     record: Arc<Record>,
+    reports: Option<CallReports>,
     config: Config,
 }
 
@@ -88,7 +99,17 @@ where
                 .with_observer(record.clone()),
             environment,
             record,
+            reports: None,
             config: Config::default(),
+        }
+    }
+
+    /// Reports the calls of the CMS there. A call counts in the minute in which its batch ends.
+    #[must_use]
+    pub fn with_reports(self, reports: CallReports) -> Self {
+        Self {
+            reports: Some(reports),
+            ..self
         }
     }
 
@@ -121,8 +142,32 @@ where
                 }
             });
         }
-        self.record.take().emit("sync-brand");
+        let metrics = self.record.take();
+        metrics.emit("sync-brand");
+        self.report(&metrics, deadline).await;
         response
+    }
+
+    /// Reports the calls of this batch and of earlier ones, if that is due and there is time. A failure is no failure of the batch.
+    async fn report(&self, metrics: &Metrics, deadline: Option<Timestamp>) {
+        let Some(reports) = &self.reports else {
+            return;
+        };
+        let now = self.environment.now();
+        reports.count(calls(metrics), now);
+        if deadline.is_some_and(|deadline| now.plus(REPORT) > deadline) {
+            return;
+        }
+        let report = pin!(reports.report(now));
+        let failure = match select(report, self.environment.sleep(REPORT)).await {
+            Either::Left((Ok(()), _)) => return,
+            Either::Left((Err(cause), _)) => telemetry::chain(&cause),
+            Either::Right(_) => "no answer in time".to_owned(),
+        };
+        warn!(
+            error = failure,
+            "the calls could not be reported; the next report has them"
+        );
     }
 
     async fn work_on(&self, message: &Received<'_>, deadline: Option<Timestamp>) -> MessageOutcome {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
 use brand::DynamoDbBrandStore;
-use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::{ApiKey, Cms, CmsConfig, CmsModel, CmsUrl, EntryStatus, Faults, OnDelete};
 use config::{ConfigError, Env};
 use dead_letters::DeadLetterQueue;
@@ -125,6 +125,7 @@ async fn main() -> Result<(), Error> {
         dynamodb.clone(),
         config.circuits_table,
     ));
+    let reports = CallReports::new(circuits.clone(), brand::CMS_SUBSCRIBER);
     let breaker = CircuitBreaker::new(circuits, brand::CMS_SUBSCRIBER, config.circuit);
     let target = CmsTarget::new(
         cms,
@@ -147,7 +148,8 @@ async fn main() -> Result<(), Error> {
         engine,
         environment,
         record,
-    );
+    )
+    .with_reports(reports);
     let handle = async |event: LambdaEvent<SqsEvent>| {
         let deadline = aws::deadline(event.context.deadline);
         let answer = sync_brand.handle(event.payload, deadline).await;

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use circuit::Calls;
 use cms::CmsError;
 use telemetry::Metrics;
 use workflow::{Observer, RunEvent, RunState};
@@ -41,6 +42,18 @@ impl Record {
 
     fn with<T>(&self, record: impl FnOnce(&mut Metrics) -> T) -> T {
         record(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The calls of the CMS among what was recorded.
+pub(crate) fn calls(metrics: &Metrics) -> Calls {
+    let millis: f64 = metrics.values("cms_latency").iter().sum();
+    let latency = Duration::try_from_secs_f64(millis / 1e3).unwrap_or_default();
+    Calls {
+        calls: metrics.get("cms_requests"),
+        errors: metrics.get("cms_errors"),
+        limited: metrics.get("cms_limited"),
+        latency_millis: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
     }
 }
 
@@ -113,9 +126,11 @@ impl Observer for Record {
 mod tests {
     use std::time::Duration;
 
+    use circuit::Calls;
+    use telemetry::Metrics;
     use workflow::{AttemptOutcome, Observer, Phase, RunEvent, RunState};
 
-    use super::{Answer, Record};
+    use super::{Answer, Record, calls};
 
     #[test]
     fn what_happens_is_recorded_until_it_is_taken() {
@@ -173,7 +188,20 @@ mod tests {
         assert_eq!(counts, [2, 1, 1, 1, 2, 1, 4, 3, 1, 1]);
         assert_eq!(metrics.values("step_latency"), [2.0, 2.0]);
         assert_eq!(metrics.values("cms_latency").len(), 4);
+        let counted = calls(&metrics);
+        let counted = [counted.calls, counted.errors, counted.limited];
+        assert_eq!(counted, [4, 3, 1]);
         assert_eq!(metrics.values("cms_limit_wait"), [300.0]);
         assert_eq!(record.take().get("step_attempts"), 0);
+    }
+
+    #[test]
+    fn the_latency_of_the_calls_is_added_up_in_milliseconds() {
+        let mut metrics = Metrics::new();
+        for micros in [1_600, 2_700] {
+            metrics.took("cms_latency", Duration::from_micros(micros));
+        }
+        assert_eq!(calls(&metrics).latency_millis, 4);
+        assert_eq!(calls(&Metrics::new()), Calls::default());
     }
 }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use brand::{Brand, BrandId, Held};
+use brand::{Brand, BrandId, CMS_WORKFLOW, Held};
 use circuit::ProbeToken;
 use cms::{Cms, CmsBrand, CmsEntry, CmsError, EntryRef};
 use journal::{Projection, SyncInput};
@@ -44,7 +44,7 @@ pub(crate) struct Known(Option<Held>);
 pub struct SyncBrandToCmsWorkflow;
 
 impl<C: Cms + 'static> Workflow<SyncContext<C>> for SyncBrandToCmsWorkflow {
-    const NAME: &'static str = "sync-brand-to-cms";
+    const NAME: &'static str = CMS_WORKFLOW;
     type Input = SyncInput;
     type Output = ();
 

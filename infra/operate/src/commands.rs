@@ -56,6 +56,9 @@ pub(crate) struct ParkedArguments {
     /// Only what was parked for this; may be given several times
     #[arg(long, value_name = "KIND", value_parser = str::parse::<FailureKind>)]
     kind: Vec<FailureKind>,
+    /// Only the message of this id, as `parked` shows it; may be given several times
+    #[arg(long, value_name = "ID")]
+    id: Vec<String>,
     /// Only messages that contain this text, such as a brand's id
     #[arg(long, value_name = "TEXT")]
     containing: Option<String>,
@@ -71,6 +74,7 @@ impl ParkedArguments {
     fn filter(&self) -> Filter {
         Filter {
             kinds: self.kind.clone(),
+            ids: self.id.clone(),
             containing: self.containing.clone(),
             limit: self.limit,
         }

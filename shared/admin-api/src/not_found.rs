@@ -50,7 +50,17 @@ pub fn no_route(request: &Request) -> Response<Body> {
 fn without_slash(request: &Request) -> Option<HeaderValue> {
     let path = request.uri().path().trim_start_matches('/');
     let parts: Vec<&str> = path.strip_suffix('/')?.split('/').collect();
-    let (["admin", last @ "brands"] | ["admin", "brands", last] | ["auth", _, last]) = parts[..]
+    let ([last @ "app"]
+    | [
+        "admin",
+        last @ ("brands" | "cms" | "parked" | "workflows-executions"),
+    ]
+    | ["admin", "brands" | "parked" | "workflows-executions", last]
+    | ["admin", "brands", _, last @ "sync"]
+    | ["admin", "cms", last @ "circuit"]
+    | ["admin", "workflows-executions", _, last]
+    | ["admin", "workflows-executions", _, _, last @ "cancel"]
+    | ["auth", _, last]) = parts[..]
     else {
         return None;
     };
@@ -119,11 +129,35 @@ mod tests {
             ("/admin/brands/1/", Some("../1")),
             ("//admin/brands/1/?a=b", Some("../1?a=b")),
             ("/auth/user/emailpass/", Some("../emailpass")),
+            ("/app/", Some("../app")),
+            (
+                "/admin/cms/?fields=activity",
+                Some("../cms?fields=activity"),
+            ),
+            ("/admin/parked/", Some("../parked")),
+            (
+                "/admin/workflows-executions/",
+                Some("../workflows-executions"),
+            ),
+            ("/admin/brands/sync/", Some("../sync")),
+            ("/admin/brands/1/sync/", Some("../sync")),
+            ("/admin/cms/circuit/", Some("../circuit")),
+            ("/admin/parked/redrive/", Some("../redrive")),
+            ("/admin/parked/1/", Some("../1")),
+            ("/admin/workflows-executions/w:1/", Some("../w:1")),
+            ("/admin/workflows-executions/w/1/", Some("../1")),
+            ("/admin/workflows-executions/w:1/cancel/", Some("../cancel")),
+            ("/admin/workflows-executions/w/1/cancel/", Some("../cancel")),
             ("/admin/brands", None),
             ("/admin/brands/1", None),
             ("/admin/", None),
             ("/admin/brands//", None),
             ("/admin/nosuch/1/", None),
+            ("/admin/brands/1/nosuch/", None),
+            ("/admin/cms/nosuch/", None),
+            ("/admin/workflows-executions/w/1/nosuch/", None),
+            ("/app/console.js/", None),
+            ("/app//", None),
             ("//evil.example/", None),
             ("//evil.example/admin/brands/1/", None),
         ];

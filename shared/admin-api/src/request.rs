@@ -71,14 +71,17 @@ fn problem(refused: InvalidBrandName) -> String {
     }
 }
 
-/// The fields of a body in the order in which they were sent, and what is wrong with them.
-struct Fields {
+/// The fields of a body in the order in which they were sent, and what is wrong with them. A field that is taken is of use only if
+/// [`finish`](Self::finish) finds no problem.
+#[derive(Clone, Debug)]
+pub struct Fields {
     fields: Vec<(String, Value)>,
     problems: Vec<String>,
 }
 
 impl Fields {
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+    /// Parses a body. A field that is given twice is refused.
+    pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match Document::parse(body)? {
             Document::Object(fields) => Ok(Self {
                 fields,
@@ -89,25 +92,97 @@ impl Fields {
         }
     }
 
-    /// Takes a field that must be there and be text. The answer is of use only if [`finish`](Self::finish) finds no problem.
-    fn text(&mut self, name: &str) -> String {
-        let Some(index) = self.fields.iter().position(|(known, _)| known == name) else {
-            self.problems.push(format!("Field '{name}' is required"));
-            return String::new();
-        };
-        match self.fields.remove(index).1 {
-            Value::String(text) => text,
+    /// Takes a field that must be there and be text.
+    pub fn text(&mut self, name: &str) -> String {
+        let text = self.optional_text(name);
+        text.unwrap_or_else(|| {
+            self.problem(format!("Field '{name}' is required"));
+            String::new()
+        })
+    }
+
+    /// Takes a field that is text if it is there.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        match self.take(name)? {
+            Value::String(text) => Some(text),
             other => {
-                let shown = shown(&other.to_string());
-                let problem = format!("Expected type: 'string' for field '{name}', got: '{shown}'");
-                self.problems.push(problem);
-                String::new()
+                self.mistyped("string", name, &other);
+                Some(String::new())
             }
         }
     }
 
+    /// Takes a field that is a list of texts if it is there.
+    pub fn texts(&mut self, name: &str) -> Option<Vec<String>> {
+        let values = match self.take(name)? {
+            Value::Array(values) => values,
+            other => {
+                self.mistyped("array", name, &other);
+                return None;
+            }
+        };
+        let mut texts = Vec::new();
+        for (place, value) in values.into_iter().enumerate() {
+            match value {
+                Value::String(text) => texts.push(text),
+                other => self.mistyped("string", &format!("{name}, {place}"), &other),
+            }
+        }
+        Some(texts)
+    }
+
+    /// Takes a field that is `true` or `false`; false where it is not there.
+    pub fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::Bool(flag)) => flag,
+            Some(other) => {
+                self.mistyped("boolean", name, &other);
+                false
+            }
+        }
+    }
+
+    /// Takes a field that is an object, and its fields with `take`, if it is there. What is wrong in it is noted here.
+    pub fn object<T>(&mut self, name: &str, take: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let inner = match self.take(name)? {
+            Value::Object(inner) => inner,
+            other => {
+                self.mistyped("object", name, &other);
+                return None;
+            }
+        };
+        let mut inner = Self {
+            fields: inner.into_iter().collect(),
+            problems: Vec::new(),
+        };
+        let taken = take(&mut inner);
+        self.problems.append(&mut inner.problems);
+        let left = inner.fields.into_iter();
+        self.fields
+            .extend(left.map(|(known, value)| (format!("{name}, {known}"), value)));
+        Some(taken)
+    }
+
+    /// Notes that there is something wrong.
+    pub fn problem(&mut self, problem: String) {
+        self.problems.push(problem);
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let index = self.fields.iter().position(|(known, _)| known == name)?;
+        Some(self.fields.remove(index).1)
+    }
+
+    fn mistyped(&mut self, expected: &str, name: &str, value: &Value) {
+        let shown = shown(&value.to_string());
+        self.problem(format!(
+            "Expected type: '{expected}' for field '{name}', got: '{shown}'"
+        ));
+    }
+
     /// Whether nothing was wrong and nothing is left over.
-    fn finish(mut self) -> Result<(), ApiError> {
+    pub fn finish(mut self) -> Result<(), ApiError> {
         if !self.fields.is_empty() {
             let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
             self.problems

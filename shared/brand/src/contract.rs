@@ -17,9 +17,10 @@ use std::{
 use futures::future::join_all;
 
 use crate::{
-    Brand, BrandId, BrandName, BrandReader, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
-    Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule, SubscriberState, SyncStore,
-    SyncWrite, SyncWritten, TakeUp, TakenUp, Timestamp, WriteScope, take_up,
+    Action, Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
+    Indexes, Intervention, Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule,
+    SubscriberState, SyncReader, SyncStore, SyncWrite, SyncWritten, TakeUp, TakenUp, Timestamp,
+    UnsyncedCount, WriteScope, take_up, take_up_for,
 };
 
 const SUBSCRIBERS: &[&str] = &["one", "other"];
@@ -66,6 +67,16 @@ fn write(row: &BrandRow, lease: Lease, scope: WriteScope) -> SyncWrite {
             version: row.brand.version,
             record: "{}".to_owned(),
         }),
+        last: Some(RunRecord {
+            version: 1,
+            record: "[]".to_owned(),
+        }),
+        intervention: Some(Intervention::new(
+            Action::Cancel,
+            "user_1",
+            Some("ö".repeat(200)),
+            Timestamp::from_millis(8),
+        )),
     };
     SyncWrite {
         id: row.brand.id,
@@ -457,21 +468,150 @@ pub async fn taking_up<S: BrandWriter + SyncStore>(store: &S) {
     let missing = (new_brand("Missing").id, TakeUp::Everything);
     let missing = take_up(store, missing, SUBSCRIBERS, "t", now).await;
     assert_eq!(missing.unwrap(), TakenUp::Missing);
+    taking_up_for_a_person(store, now).await;
 }
 
-/// The suite for reading one brand. Lists have tests of their own.
-pub async fn reader<S: BrandWriter + BrandReader>(store: &S) {
-    let brand = new_brand("Acme");
-    assert_eq!(store.retrieve(brand.id).await.unwrap(), None);
-    store.create(&brand).await.unwrap();
-    assert_eq!(store.retrieve(brand.id).await.unwrap(), Some(brand.clone()));
-    store
-        .delete(brand.id, None, Timestamp::now())
-        .await
-        .unwrap();
-    assert_eq!(
-        store.retrieve(brand.id).await.unwrap(),
-        None,
-        "it is deleted"
-    );
+/// Whatever state a row is in, it is due, and says who asked for that.
+async fn taking_up_for_a_person<S: BrandWriter + SyncStore>(store: &S, now: Timestamp) {
+    let record = RunRecord {
+        version: 1,
+        record: "{}".to_owned(),
+    };
+    let asked = Intervention::new(Action::Sync, "user_1", Some("moved".to_owned()), now);
+    let (not_begun, held) = (SubscriberState::default(), Some(Held::named("Acme")));
+    let synced = SubscriberState {
+        reached: 1,
+        holds: held,
+        last: Some(record.clone()),
+        ..not_begun.clone()
+    };
+    let read_again = SubscriberState {
+        reached: 0,
+        in_doubt: true,
+        ..synced.clone()
+    };
+    let waiting = SubscriberState {
+        run: Some(record.clone()),
+        ..not_begun.clone()
+    };
+    let begun_anew = SubscriberState {
+        in_doubt: true,
+        ..not_begun.clone()
+    };
+    let marked = SubscriberState {
+        mark: Some(Mark::new(MarkKind::Refused, "422".to_owned(), now, 1)),
+        last: Some(record),
+        ..not_begun.clone()
+    };
+    let unmarked = SubscriberState {
+        mark: None,
+        ..marked.clone()
+    };
+    for (before, after) in [
+        (None, not_begun.clone()),
+        (Some(synced), read_again),
+        (Some(waiting), begun_anew),
+        (Some(marked), unmarked),
+    ] {
+        let created = stored(store, "Acme").await;
+        let id = created.brand.id;
+        if let Some(before) = before {
+            let scope = WriteScope::Schedule(1, Schedule::default());
+            let write = SyncWrite {
+                subscribers: BTreeMap::from([("one".to_owned(), before)]),
+                ..write(&created, lease("a", 1), scope)
+            };
+            assert_eq!(store.write(&write).await.unwrap(), SyncWritten::Applied);
+        }
+        let asked_for = (Some(&asked), now);
+        let taken_up = take_up_for(store, (id, TakeUp::Again), SUBSCRIBERS, "t", asked_for);
+        let taken_up = taken_up.await.unwrap();
+        assert_eq!(taken_up, TakenUp::Due(Box::new(created.brand)));
+        let due = row(store, id).await;
+        assert_eq!((due.due_at, due.attention_since()), (Some(now), None));
+        for (name, after) in [("one", after), ("other", not_begun.clone())] {
+            let intervention = Some(asked.clone());
+            let expected = SubscriberState {
+                intervention,
+                ..after
+            };
+            assert_eq!(due.subscriber(name), expected, "{name}");
+        }
+        // One who gives no name leaves the last one that was given.
+        let taken_up = take_up(store, (id, TakeUp::Unsynced), SUBSCRIBERS, "u", now);
+        assert!(matches!(taken_up.await.unwrap(), TakenUp::Due(_)));
+        let kept = row(store, id).await.subscriber("one").intervention;
+        assert_eq!(kept.as_ref(), Some(&asked));
+    }
+    let missing = (new_brand("Missing").id, TakeUp::Again);
+    let missing = take_up_for(store, missing, SUBSCRIBERS, "t", (Some(&asked), now)).await;
+    assert_eq!(missing.unwrap(), TakenUp::Missing);
+}
+
+/// The suite for [`SyncReader`]. The store holds nothing else.
+pub async fn sync_reader<S: BrandWriter + SyncStore + SyncReader>(store: &S) {
+    assert_eq!(walk(store, Indexes::ALL, 2).await, BTreeSet::new());
+    let (mut due, mut marked) = (BTreeSet::new(), BTreeSet::new());
+    for number in 0..9 {
+        due.insert(stored(store, "Acme").await.brand.id);
+        let row = stored(store, "Globex").await;
+        let since = row.brand.created_at.plus(Duration::from_secs(number));
+        let schedule = Schedule {
+            attention_since: Some(since),
+            ..Schedule::default()
+        };
+        let mark = write(&row, lease("a", 1), WriteScope::Schedule(1, schedule));
+        assert_eq!(store.write(&mark).await.unwrap(), SyncWritten::Applied);
+        marked.insert(row.brand.id);
+    }
+    let synced = stored(store, "Initech").await;
+    let done = WriteScope::Schedule(1, Schedule::default());
+    let done = write(&synced, lease("a", 1), done);
+    assert_eq!(store.write(&done).await.unwrap(), SyncWritten::Applied);
+
+    let only = |due, attention| Indexes { due, attention };
+    let all: BTreeSet<BrandId> = due.union(&marked).copied().collect();
+    for limit in [1, 2, 5, 18, 100] {
+        assert_eq!(walk(store, only(true, false), limit).await, due);
+        assert_eq!(walk(store, only(false, true), limit).await, marked);
+        assert_eq!(walk(store, Indexes::ALL, limit).await, all);
+    }
+    let counted = UnsyncedCount {
+        due: 9,
+        attention: 9,
+    };
+    assert_eq!(store.count_unsynced().await.unwrap(), counted);
+
+    let missing = new_brand("Missing").id;
+    let ids: Vec<BrandId> = all.iter().rev().copied().collect();
+    let asked = [&[missing], &*ids].concat();
+    let found = store.find_all(&asked).await.unwrap();
+    let found: Vec<BrandId> = found.rows.iter().map(|row| row.brand.id).collect();
+    assert_eq!(found, ids, "in the order asked for");
+    assert_eq!(store.find(missing).await.unwrap(), None);
+    let found = store.find(synced.brand.id).await.unwrap().unwrap();
+    assert_eq!(Some(&found.subscriber("one")), done.subscribers.get("one"));
+    let now = Timestamp::now();
+    store.delete(synced.brand.id, None, now).await.unwrap();
+    let found = store.find(synced.brand.id).await.unwrap().unwrap();
+    let deleted = row(store, synced.brand.id).await;
+    assert_eq!(found, deleted, "a deleted brand has its row");
+    assert!(found.brand.deleted_at.is_some());
+}
+
+/// All brands in those indexes, page by page, each of them once.
+async fn walk<S: SyncReader>(store: &S, indexes: Indexes, limit: u16) -> BTreeSet<BrandId> {
+    let (mut all, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = store.unsynced(indexes, after.as_ref(), limit);
+        let page = page.await.unwrap();
+        assert!(page.ids.len() <= limit.into());
+        for id in page.ids {
+            assert!(all.insert(id), "{id} comes twice");
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod reading;
 mod row;
 mod stored;
 mod syncing;
+mod unsynced;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Brands in memory, for tests: the same conditions as on DynamoDB, under one lock.
 
 mod reading;
+mod unsynced;
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The port to reading brands: one of them, or a page of all.
+//! The port to lists of brands.
 
 mod gathering;
 mod search;
@@ -13,16 +13,10 @@ use crate::{Brand, BrandId, BrandName, StoreError, Timestamp};
 pub(crate) use self::gathering::{Gathering, Later};
 pub use self::search::Search;
 
-/// What is read of brands, by whom must not write any. Deleted brands are not there.
+/// Lists of brands, for those who must not write any. Deleted brands are not there.
 ///
-/// A page may lag behind the last write; a single brand does not.
+/// A page may lag behind the last write.
 pub trait BrandReader: Send + Sync {
-    /// The brand of that id, as the last write left it; none where there is none, or it is deleted.
-    fn retrieve(
-        &self,
-        id: BrandId,
-    ) -> impl Future<Output = Result<Option<Brand>, StoreError>> + Send;
-
     /// The page of at most `limit` brands from number `offset` on, in that order, and how many there are in all. What it
     /// costs grows with the number of all brands.
     fn list_and_count(

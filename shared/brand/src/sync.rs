@@ -116,6 +116,65 @@ pub struct SubscriberState {
     /// Its current run; none while it has nothing to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunRecord>,
+    /// What is kept of the last run, once that has ended; none while there is a current one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<RunRecord>,
+    /// What a person asked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervention: Option<Intervention>,
+}
+
+/// What a person asked for: who, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intervention {
+    /// What.
+    pub action: Action,
+    /// Who: the id of a user of the API, or the name of a command line.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why, in their words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Intervention {
+    /// The most characters of a reason that are kept: a row stays small.
+    pub const MAX_REASON: usize = 200;
+
+    /// An intervention. A reason that is too long is cut.
+    #[must_use]
+    pub fn new(action: Action, by: &str, reason: Option<String>, at: Timestamp) -> Self {
+        let reason = reason.map(|reason| reason.chars().take(Self::MAX_REASON).collect());
+        let by = by.to_owned();
+        Self {
+            action,
+            by,
+            at,
+            reason,
+        }
+    }
+}
+
+/// What a person can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// To sync the brand again.
+    Sync,
+    /// To cancel its run.
+    Cancel,
+}
+
+impl Action {
+    /// The word for it, in the row, in answers and in logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sync => "sync",
+            Self::Cancel => "cancel",
+        }
+    }
 }
 
 /// What a target holds of a brand.
@@ -143,12 +202,12 @@ impl Held {
     }
 }
 
-/// A run that is not over.
+/// A run, as it is kept in the row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The version of the brand that it is about.
     pub version: u32,
-    /// What the workflow engine has recorded of it, as JSON.
+    /// What the workflow engine has recorded of it, as JSON; of a run that has ended a summary.
     pub record: String,
 }
 
@@ -200,6 +259,8 @@ pub enum MarkKind {
     Failed,
     /// The target was away for longer than the time budget; nothing is undone.
     Paused,
+    /// A person cancelled the run; what it may have done is undone.
+    Cancelled,
 }
 
 impl MarkKind {
@@ -210,6 +271,7 @@ impl MarkKind {
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Paused => "paused",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -288,6 +350,8 @@ pub enum TakeUp {
     Marked,
     /// What is marked, and what waits: it is due now.
     Unsynced,
+    /// What is marked and what waits, as [`Self::Unsynced`]; and what is synced is done again, as [`Self::Everything`].
+    Again,
     /// Everything, as if no subscriber had heard of the brand: after a restore, or to fill a new target. Each target is
     /// read before it is written to.
     Everything,
@@ -324,35 +388,50 @@ pub async fn take_up<S: SyncStore>(
     token: &str,
     now: Timestamp,
 ) -> Result<TakenUp, StoreError> {
+    take_up_for(store, (id, scope), names, token, (None, now)).await
+}
+
+/// As [`take_up`], and keeps in the row who asked for it.
+pub async fn take_up_for<S: SyncStore>(
+    store: &S,
+    (id, scope): (BrandId, TakeUp),
+    names: &[&str],
+    token: &str,
+    (intervention, now): (Option<&Intervention>, Timestamp),
+) -> Result<TakenUp, StoreError> {
     for _ in 0..ATTEMPTS {
         let Some(row) = store.load(id).await? else {
             return Ok(TakenUp::Missing);
         };
         let version = row.brand.version;
         let mut subscribers = row.subscribers.clone();
+        if scope != TakeUp::Marked {
+            for name in names {
+                subscribers.entry((*name).to_owned()).or_default();
+            }
+        }
         match scope {
             TakeUp::Marked => subscribers.retain(|_, state| state.mark.is_some()),
             TakeUp::Unsynced => subscribers.retain(|_, state| state.reached < version),
-            TakeUp::Everything => {
-                for name in names {
-                    subscribers.entry((*name).to_owned()).or_default();
-                }
-            }
+            TakeUp::Again | TakeUp::Everything => {}
         }
         let is_marked = subscribers
             .values()
             .any(|state| state.mark_of(version).is_some());
-        let is_synced = subscribers.is_empty() && !row.subscribers.is_empty();
+        let is_synced = subscribers.is_empty();
         if scope == TakeUp::Marked && !is_marked || scope == TakeUp::Unsynced && is_synced {
             return Ok(TakenUp::NothingToDo(Box::new(row.brand)));
         }
         for state in subscribers.values_mut() {
-            state.in_doubt |= scope == TakeUp::Everything || state.run.is_some();
+            let is_anew =
+                scope == TakeUp::Everything || scope == TakeUp::Again && state.reached >= version;
+            state.in_doubt |= is_anew || state.run.is_some();
             state.mark = None;
             state.run = None;
-            if scope == TakeUp::Everything {
+            if is_anew {
                 state.reached = 0;
             }
+            state.intervention = intervention.cloned().or(state.intervention.take());
         }
         let schedule = Schedule {
             due_at: Some(now),

@@ -170,10 +170,15 @@ async fn it_does_what_a_store_of_brands_must() {
     let store = Table::create().await.store;
     contract::writer(&store).await;
     contract::concurrent_changes(&store).await;
-    contract::reader(&store).await;
     contract::sync(&store).await;
     contract::taking_up(&store).await;
     contract::outbox(&store).await;
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
+async fn what_is_not_synced_is_found_on_dynamodb() {
+    contract::sync_reader(&Table::create().await.store).await;
 }
 
 /// Passes requests on to the emulator, and loses the reply to the first one: it is carried out, and the connection ends.

@@ -16,11 +16,6 @@ fn it_orders_changes_that_come_at_once() {
 }
 
 #[test]
-fn it_reads_brands() {
-    block_on(contract::reader(&MemoryBrandStore::new()));
-}
-
-#[test]
 fn it_writes_sync_state_only_on_condition() {
     block_on(contract::sync(&MemoryBrandStore::new()));
 }
@@ -33,4 +28,9 @@ fn it_knows_which_rows_are_due() {
 #[test]
 fn it_takes_rows_up_again() {
     block_on(contract::taking_up(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn what_is_not_synced_is_found_in_memory() {
+    block_on(contract::sync_reader(&MemoryBrandStore::new()));
 }

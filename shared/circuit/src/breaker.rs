@@ -94,19 +94,28 @@ impl CircuitBreaker {
         Ok(change.map(|_| token))
     }
 
-    /// Opens the circuit until an operator closes it, also where failures had opened it.
-    pub async fn open(&self, reason: &str, now: Timestamp) -> Result<Option<Change>, CircuitError> {
-        let open = |circuit: &mut Circuit| Some(circuit.open(OpenedBy::Operator, reason, now));
-        self.change(&mut Seen::default(), now, open).await
-    }
-
-    /// Closes the circuit, also one that an operator opened. `None`: it was closed already.
-    pub async fn close(
+    /// Opens the circuit until an operator closes it, also where failures had opened it. `operator` says who does it.
+    pub async fn open(
         &self,
+        operator: &str,
         reason: &str,
         now: Timestamp,
     ) -> Result<Option<Change>, CircuitError> {
-        let close = |circuit: &mut Circuit| circuit.close(ClosedBy::Operator, Some(reason), now);
+        let by = OpenedBy::Operator;
+        let open =
+            |circuit: &mut Circuit| Some(circuit.open(by.clone(), Some(operator), reason, now));
+        self.change(&mut Seen::default(), now, open).await
+    }
+
+    /// Closes the circuit, also one that an operator opened. `operator` says who does it. `None`: it was closed already.
+    pub async fn close(
+        &self,
+        operator: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Option<Change>, CircuitError> {
+        let by = ClosedBy::Operator;
+        let close = |circuit: &mut Circuit| circuit.close(by, Some(operator), Some(reason), now);
         self.change(&mut Seen::default(), now, close).await
     }
 
@@ -155,7 +164,8 @@ impl CircuitBreaker {
         match (change, &after.open, &after.closed) {
             (Change::Opened, Some(opening), _) => {
                 let by = opening.probing().map_or("operator", |_| "system");
-                warn!(circuit, by, cause = opening.cause, "circuit opened");
+                let (operator, cause) = (opening.operator.as_deref(), &opening.cause);
+                warn!(circuit, by, operator, cause, "circuit opened");
             }
             (Change::ProbeFailed, Some(opening), _) => {
                 let probe_at = opening.probing().map(|probing| probing.probe_at);
@@ -169,8 +179,11 @@ impl CircuitBreaker {
                     ClosedBy::Probe => "probe",
                     ClosedBy::Operator => "operator",
                 };
-                let reason = closing.reason.as_deref();
-                info!(circuit, by, reason, open_seconds, "circuit closed");
+                let (operator, reason) = (closing.operator.as_deref(), closing.reason.as_deref());
+                info!(
+                    circuit,
+                    by, operator, reason, open_seconds, "circuit closed"
+                );
             }
             _ => {}
         }

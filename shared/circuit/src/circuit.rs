@@ -14,7 +14,7 @@ const SLACK: Duration = Duration::from_secs(5);
 /// The longest wait for a probe that a service may ask for with `Retry-After`. A wild value must not keep it from being called for
 /// years.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
-/// How many bytes of a cause or reason are kept.
+/// How many characters of a cause, a reason or an operator's name are kept.
 const TEXT: usize = 200;
 
 /// When a circuit opens, and how often it is probed.
@@ -64,12 +64,15 @@ pub struct Circuit {
 /// Why and since when a circuit is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
-    /// The latest failure, or the operator's reason; at most 200 bytes.
+    /// The latest failure, or the operator's reason; at most 200 characters.
     pub cause: String,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// Who opened it, and so who may close it.
     pub by: OpenedBy,
+    /// Which operator opened it: a user's id, or the name of a program; at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
 }
 
 /// Who opened a circuit.
@@ -132,7 +135,10 @@ impl fmt::Display for ProbeToken {
 pub struct Closing {
     /// Who closed it.
     pub by: ClosedBy,
-    /// The operator's reason, at most 200 bytes.
+    /// Which operator closed it: a user's id, or the name of a program; at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The operator's reason, at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was closed.
@@ -247,7 +253,7 @@ impl Circuit {
             failed_probes: 0,
             lease: None,
         });
-        Some(self.open(by, failure.cause, now))
+        Some(self.open(by, None, failure.cause, now))
     }
 
     /// Notes that a call succeeded. A call that began before the circuit opened does not close it. Nor does a probe that comes too
@@ -259,7 +265,7 @@ impl Circuit {
     /// ```
     pub(crate) fn succeed(&mut self, probe: Option<&ProbeToken>, now: Timestamp) -> Option<Change> {
         if self.is_open() && self.allows(probe) {
-            return self.close(ClosedBy::Probe, None, now);
+            return self.close(ClosedBy::Probe, None, None, now);
         }
         self.has_failing(now).then(|| {
             self.failing.clear();
@@ -294,10 +300,17 @@ impl Circuit {
         Some(Change::ProbeBegun)
     }
 
-    pub(crate) fn open(&mut self, by: OpenedBy, cause: &str, now: Timestamp) -> Change {
+    pub(crate) fn open(
+        &mut self,
+        by: OpenedBy,
+        operator: Option<&str>,
+        cause: &str,
+        now: Timestamp,
+    ) -> Change {
         self.failing.clear();
         self.open = Some(Opening {
             by,
+            operator: operator.map(cut),
             cause: cut(cause),
             opened_at: now,
         });
@@ -307,12 +320,14 @@ impl Circuit {
     pub(crate) fn close(
         &mut self,
         by: ClosedBy,
+        operator: Option<&str>,
         reason: Option<&str>,
         now: Timestamp,
     ) -> Option<Change> {
         self.open.take()?;
         self.closed = Some(Closing {
             by,
+            operator: operator.map(cut),
             reason: reason.map(cut),
             closed_at: now,
         });
@@ -389,8 +404,7 @@ fn is_ahead(moment: Timestamp, longest: Duration, now: Timestamp) -> bool {
 }
 
 fn cut(text: &str) -> String {
-    let end = text.floor_char_boundary(TEXT);
-    text.get(..end).unwrap_or_default().to_owned()
+    text.chars().take(TEXT).collect()
 }
 
 #[cfg(test)]

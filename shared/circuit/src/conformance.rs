@@ -1,9 +1,11 @@
-//! What a store of circuits must do, as cases that any store can be put through.
+//! What a store of circuits and one of calls must do, as cases that any store can be put through.
 //!
 //! ```
 //! # use circuit::{MemoryCircuitStore, conformance};
 //! let cases = futures::executor::block_on(conformance::check(&MemoryCircuitStore::new(), "doctest"));
 //! assert!(cases >= 6);
+//! let cases = futures::executor::block_on(conformance::check_calls(&MemoryCircuitStore::new(), "doctest"));
+//! assert!(cases >= 3);
 //! ```
 
 #![expect(
@@ -11,14 +13,14 @@
     reason = "a case fails by panicking, as a test does"
 )]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use workflow::Timestamp;
 
 use crate::{
-    Circuit, CircuitStore, ClosedBy, Closing, Committed, OpenedBy, Opening, ProbeLease, ProbeToken,
-    Probing,
+    CallStore, Calls, Circuit, CircuitStore, ClosedBy, Closing, Committed, Minute, OpenedBy,
+    Opening, ProbeLease, ProbeToken, Probing, WINDOW, last_hour,
 };
 
 /// How many processes write a circuit at once, in the case that is about that.
@@ -152,8 +154,9 @@ fn circuits() -> Vec<Circuit> {
         token: ProbeToken::new("7b0c"),
         until: at,
     };
-    let opened = |by| Circuit {
+    let opened = |by, operator: Option<&str>| Circuit {
         open: Some(Opening {
+            operator: operator.map(str::to_owned),
             cause: "žluťoučký 🦀 \u{0}".to_owned(),
             opened_at: at,
             by,
@@ -163,6 +166,7 @@ fn circuits() -> Vec<Circuit> {
     let closed = |by, reason: Option<&str>| Circuit {
         closed: Some(Closing {
             by,
+            operator: reason.map(|_| "operate".to_owned()),
             reason: reason.map(str::to_owned),
             closed_at: at,
         }),
@@ -175,10 +179,96 @@ fn circuits() -> Vec<Circuit> {
             failing,
             ..Circuit::default()
         },
-        opened(probing(None, None)),
-        opened(probing(Some(86_400_000), Some(lease))),
-        opened(OpenedBy::Operator),
+        opened(probing(None, None), None),
+        opened(probing(Some(86_400_000), Some(lease)), None),
+        opened(OpenedBy::Operator, None),
+        opened(OpenedBy::Operator, Some("user_01")),
         closed(ClosedBy::Probe, None),
         closed(ClosedBy::Operator, Some("it is back")),
     ]
+}
+
+/// The same for a store of calls. The services' names begin with `prefix`.
+pub async fn check_calls(store: &dyn CallStore, prefix: &str) -> usize {
+    let service = |name: &str| format!("{prefix}-{name}");
+    a_window_without_reports_has_no_calls(store, &service("silent")).await;
+    what_many_processes_add_at_once_is_added_up(store, &service("busy")).await;
+    the_last_hour_has_the_minutes_of_the_last_hour(store, &service("hour")).await;
+    3
+}
+
+/// In the last minute of a window.
+const NOW: Timestamp = Timestamp::from_millis(1_795_427_399_999);
+
+/// Another number for each minute; the last one has no calls.
+fn counted() -> [Calls; WINDOW] {
+    let mut number = WINDOW as u64;
+    [(); WINDOW].map(|()| {
+        number -= 1;
+        Calls {
+            calls: number,
+            errors: number / 2,
+            limited: number / 3,
+            latency_millis: number * 1_000,
+        }
+    })
+}
+
+async fn a_window_without_reports_has_no_calls(store: &dyn CallStore, service: &str) {
+    let window = Minute::of(NOW).window();
+    assert_eq!(
+        store.read(service, &[window]).await.unwrap(),
+        BTreeMap::new()
+    );
+    let nothing = [Calls::default(); WINDOW];
+    store.add(service, window, &nothing).await.unwrap();
+    let read = store.read(service, &[window]).await.unwrap();
+    assert!(read.values().all(|calls| *calls == nothing), "{read:?}");
+}
+
+async fn what_many_processes_add_at_once_is_added_up(store: &dyn CallStore, service: &str) {
+    let (counted, window) = (counted(), Minute::of(NOW).window());
+    let adds = (0..WRITERS).map(|_| store.add(service, window, &counted));
+    let added: Vec<_> = join_all(adds).await.into_iter().flatten().collect();
+    assert_eq!(added.len(), WRITERS);
+    let mut sum = [Calls::default(); WINDOW];
+    for _ in 0..WRITERS {
+        for (sum, calls) in sum.iter_mut().zip(counted) {
+            sum.add(calls);
+        }
+    }
+    let read = store.read(service, &[window]).await.unwrap();
+    assert_eq!(read, BTreeMap::from([(window, sum)]));
+    let other = format!("{service}-not");
+    assert_eq!(
+        store.read(&other, &[window]).await.unwrap(),
+        BTreeMap::new()
+    );
+}
+
+async fn the_last_hour_has_the_minutes_of_the_last_hour(store: &dyn CallStore, service: &str) {
+    let (minute, counted) = (Duration::from_mins(1), counted());
+    for ago in 0..8 {
+        let window = Minute::of(NOW.minus(minute * 10 * ago)).window();
+        store.add(service, window, &counted).await.unwrap();
+    }
+    // Nine of ten minutes have calls.
+    for later in 0..10 {
+        let now = NOW.plus(minute * later);
+        let hour = last_hour(store, service, now).await.unwrap();
+        let (first, _) = hour.first().unwrap();
+        let (last, calls) = hour.last().unwrap();
+        assert_eq!(
+            (hour.len(), *last),
+            (expected_minutes(later), Minute::of(NOW.minus(minute)))
+        );
+        assert_eq!(calls.calls, 1);
+        assert!(first.begins_at() >= Minute::of(now.minus(minute * 59)).begins_at());
+        assert!(hour.is_sorted_by_key(|(minute, _)| *minute));
+    }
+}
+
+/// Each minute that passes takes one of the hour's first ten away, of which the last has no calls.
+fn expected_minutes(later: u32) -> usize {
+    54 - usize::try_from(later).unwrap()
 }

@@ -3,6 +3,8 @@
 //! - [`CircuitGate`]: a process asks it before it calls the service, and reports to it afterwards.
 //! - [`CircuitBreaker`]: the sweep begins probes with it, and an operator opens and closes the circuit.
 //! - [`Circuit`]: the item. Its transitions are plain functions of it and of the time.
+//! - [`CallReports`]: what a process counts of its calls, and reports once a minute at most.
+//! - [`ServiceStatus`]: both, for a person.
 //!
 //! A circuit is closed until five different keys (brands) have failed within a minute, with no success in between, or until the service
 //! has refused our credentials. While it is open, only a probe calls the service: one at a time, after 1, 2, 4 … minutes, under a
@@ -14,15 +16,18 @@
 //! only after a failure of its own. Where the store is not available, the gate allows calls.
 
 mod breaker;
+mod calls;
 mod circuit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dynamodb;
 mod gate;
 mod memory;
+mod status;
 mod store;
 
 pub use breaker::CircuitBreaker;
+pub use calls::{CallReports, CallStore, Calls, Minute, TenMinutes, WINDOW, last_hour};
 pub use circuit::{
     Change, Circuit, CircuitConfig, ClosedBy, Closing, Failure, OpenedBy, Opening, ProbeLease,
     ProbeToken, Probing,
@@ -30,4 +35,5 @@ pub use circuit::{
 pub use dynamodb::DynamoDbCircuitStore;
 pub use gate::{CircuitGate, Permit};
 pub use memory::MemoryCircuitStore;
+pub use status::{CircuitView, MinuteView, ServiceStatus};
 pub use store::{CircuitError, CircuitStore, Committed};

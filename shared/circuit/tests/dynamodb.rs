@@ -34,6 +34,9 @@ async fn the_store_on_dynamodb_does_what_a_store_must() {
     let cases = conformance::check(&store(), &prefix()).await;
     println!("{cases} cases passed on DynamoDB");
     assert!(cases > 0);
+    let cases = conformance::check_calls(&store(), &prefix()).await;
+    println!("{cases} cases of calls passed on DynamoDB");
+    assert!(cases > 0);
 }
 
 #[tokio::test]

@@ -63,29 +63,47 @@ pub(crate) fn kind_of(message: &Message) -> FailureKind {
 /// A message that is parked, for a person to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedMessage {
+    /// The id that SQS gave it in this queue.
+    pub id: String,
     /// What kind of failure parked it.
     pub kind: FailureKind,
     /// Why it was parked; none where the queue itself moved it.
     pub reason: Option<String>,
     /// When it was parked, or first sent where the queue itself moved it: milliseconds since the Unix epoch.
     pub sent_at: Option<u64>,
-    /// Its body, as it came.
+    /// The start of its body, as it came: at most [`ParkedMessage::MAX_BODY`] bytes. An event of ours is shorter.
     pub body: String,
 }
 
 impl ParkedMessage {
+    /// The most bytes of a body that are kept: a body has up to 1 MiB, and many are looked at at once.
+    pub const MAX_BODY: usize = 4_096;
+
     pub(crate) fn of(message: &Message) -> Self {
         let attributes = message.attributes.as_ref();
         let sent_at = attributes
             .and_then(|known| known.get(&MessageSystemAttributeName::SentTimestamp))
             .and_then(|millis| millis.parse().ok());
         Self {
+            id: message.message_id().unwrap_or_default().to_owned(),
             kind: kind_of(message),
             reason: attribute(message, FAILURE_REASON).map(str::to_owned),
             sent_at,
-            body: message.body().unwrap_or_default().to_owned(),
+            body: start_of(message.body().unwrap_or_default()),
         }
     }
+
+    /// The brand that the message is about, if it says so: any text that was sent.
+    #[must_use]
+    pub fn brand_id(&self) -> Option<String> {
+        let event: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        Some(event.pointer("/data/id")?.as_str()?.to_owned())
+    }
+}
+
+fn start_of(body: &str) -> String {
+    let end = body.floor_char_boundary(ParkedMessage::MAX_BODY);
+    body.get(..end).unwrap_or_default().to_owned()
 }
 
 /// The id that the message had in the queue that it comes from: the queue itself keeps it when it moves a message.

@@ -3,7 +3,10 @@
 //! SQS has `StartMessageMoveTask` for it, which takes no filter and tells no counts by kind; so it is done here, and in
 //! the same way on AWS and on an emulator.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{Client, types::Message};
 use futures::future::join_all;
@@ -11,6 +14,7 @@ use futures::future::join_all;
 use crate::{
     DeadLetterError, DeadLetterQueue, FailureKind,
     letter::{kind_of, original_attributes, source_id},
+    queue::Look,
 };
 
 /// Which messages are meant. The default is: all.
@@ -18,6 +22,8 @@ use crate::{
 pub struct Filter {
     /// Those that were parked for one of these; for any where there is none.
     pub kinds: Vec<FailureKind>,
+    /// Those of one of these ids; of any where there is none.
+    pub ids: Vec<String>,
     /// Those whose body contains this, such as a brand's id.
     pub containing: Option<String>,
     /// At most so many.
@@ -28,7 +34,9 @@ impl Filter {
     pub(crate) fn takes(&self, message: &Message) -> bool {
         let kind = kind_of(message);
         let text = self.containing.as_deref().unwrap_or_default();
+        let id = message.message_id().unwrap_or_default();
         (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && (self.ids.is_empty() || self.ids.iter().any(|meant| meant == id))
             && message.body().unwrap_or_default().contains(text)
     }
 }
@@ -45,6 +53,9 @@ pub struct Report {
     /// Why messages that were meant could not be moved, one each. They are still parked; one that was sent and could not
     /// be deleted is in both queues, and it is harmless if it comes twice.
     pub failed: Vec<String>,
+    /// Whether all that were meant have been looked for: the end of the queue was seen, or as many were moved as were to be. If not, time
+    /// was up.
+    pub complete: bool,
 }
 
 impl Report {
@@ -84,19 +95,26 @@ impl Redrive {
         }
     }
 
+    /// The queue that messages are moved from.
+    #[must_use]
+    pub const fn dead_letters(&self) -> &DeadLetterQueue {
+        &self.dead_letters
+    }
+
     /// Moves the messages that are meant, and tells `progress` after every ten. Those that are parked again meanwhile are
-    /// left.
+    /// left, and those that another one holds who looks at the same time. Takes no longer than `time`, if it is given.
     pub async fn run(
         &self,
         filter: &Filter,
+        time: Option<Duration>,
         mut progress: impl FnMut(&Report),
     ) -> Result<Report, DeadLetterError> {
         let mut report = Report::default();
-        let mut held = Vec::new();
-        let ended = self.move_all(filter, &mut report, &mut held, &mut progress);
+        let mut look = Look::begin(&self.dead_letters, time);
+        let ended = self.move_all(filter, &mut report, &mut look, &mut progress);
         let ended = ended.await;
-        report.left = held.len() - report.parked_again;
-        self.dead_letters.give_back(&held).await;
+        report.left = look.held().saturating_sub(report.parked_again);
+        look.end().await;
         ended.map(|()| report)
     }
 
@@ -104,14 +122,15 @@ impl Redrive {
         &self,
         filter: &Filter,
         report: &mut Report,
-        held: &mut Vec<String>,
+        look: &mut Look<'_>,
         progress: &mut impl FnMut(&Report),
     ) -> Result<(), DeadLetterError> {
         let mut sent = HashSet::new();
         let most = filter.limit.unwrap_or(usize::MAX);
         loop {
-            let received = self.dead_letters.receive().await?;
+            let received = look.next().await?;
             if received.is_empty() {
+                report.complete = look.is_complete;
                 return Ok(());
             }
             let (again, received): (Vec<_>, Vec<_>) = received
@@ -136,9 +155,10 @@ impl Redrive {
             }
             // Held until the end, so that they are not received a second time.
             let stay = again.into_iter().chain(rest);
-            held.extend(stay.filter_map(|message| message.receipt_handle));
+            look.hold(stay);
             progress(report);
             if report.total() >= most {
+                report.complete = true;
                 return Ok(());
             }
         }
@@ -163,12 +183,7 @@ impl Redrive {
                 };
             }
         };
-        let request = self
-            .client
-            .delete_message()
-            .queue_url(&self.dead_letters.url)
-            .receipt_handle(message.receipt_handle().unwrap_or_default());
-        let deleted = request.send().await;
+        let deleted = self.dead_letters.delete_received(message).await;
         Attempt {
             sent_as: sent.message_id,
             problem: deleted.err().map(|error| {

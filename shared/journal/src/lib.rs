@@ -7,10 +7,12 @@
 //! So a run has no table of its own, and no transaction keeps two of them in step: one conditional write changes the record
 //! and everything that depends on it.
 
+mod cancel;
 #[cfg(feature = "fixture")]
 pub mod fixture;
 mod state;
 mod visit;
 
-pub use state::{Projection, SyncInput, idle_schedule};
+pub use cancel::{Cancelled, cancel};
+pub use state::{Projection, SyncInput, idle_schedule, run_summary};
 pub use visit::{Participant, Visit};

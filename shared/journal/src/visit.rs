@@ -92,7 +92,9 @@ impl<S: SyncStore + Clone + 'static> Visit<S> {
             match run {
                 Some(run)
                     if is_about_it
-                        && run.version == participant.workflow_version
+                        && (run.version == participant.workflow_version
+                            // Reverting it takes none of its workflow's code but the compensations.
+                            || run.cancel_requested_at.is_some())
                         && !is_ahead(&run, is_leased, now) =>
                 {
                     state.run = Some(record);

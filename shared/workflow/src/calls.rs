@@ -93,6 +93,7 @@ impl<'a, A: Send + Sync + 'static> Calls<'a, A> {
             step: X::NAME,
             irreversible: X::IRREVERSIBLE,
             optional,
+            now: execution.now(),
         };
         let journal = &*execution.runtime.journal;
         let entry = execution.ledger().enter(call, &json, journal);

@@ -93,6 +93,7 @@ impl<F: Fixture> Cases<'_, F> {
             compensations: 1,
             key: 2,
             undo_key: 1,
+            began_at: NOW,
             began: 0,
             ended: Some(1),
         };

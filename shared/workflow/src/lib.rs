@@ -164,6 +164,9 @@ pub use environment::{Environment, SystemEnvironment, Timestamp};
 pub use error::{EngineError, JournalError, StepError};
 pub use journal::{Committed, Expected, Fence, Journal, MemoryJournal};
 pub use observer::{AttemptOutcome, Observer, RunEvent};
-pub use run::{Json, Outcome, Phase, Run, RunError, RunId, RunState, StepRecord, StepState};
+pub use run::{
+    Json, Outcome, Phase, Run, RunError, RunId, RunState, RunSummary, StepRecord, StepState,
+    StepSummary,
+};
 pub use step::{Call, IrreversibleStep, Query, Step, StepResponse, StepResult, Steps};
 pub use workflow::{Flow, OptionalStepCall, StepCall, Workflow, WorkflowCall};

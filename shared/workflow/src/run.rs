@@ -217,6 +217,8 @@ pub struct StepRecord {
     /// The number in the idempotency key of its compensation.
     #[serde(default, skip_serializing_if = "is_default")]
     pub undo_key: u32,
+    /// When it began, for a reader.
+    pub began_at: Timestamp,
     /// When it began, in the order of all beginnings and ends of the run's steps.
     #[serde(default, skip_serializing_if = "is_default")]
     pub began: u32,
@@ -321,10 +323,106 @@ impl Run {
         self.cause.as_ref().or_else(|| self.errors.last())
     }
 
+    /// What is shown of the run. `ended_at` is none while it is not over.
+    #[must_use]
+    pub fn summary(&self, ended_at: Option<Timestamp>) -> RunSummary {
+        let steps = self.steps.iter().map(|step| StepSummary {
+            name: step.name.clone(),
+            state: step.state,
+            irreversible: step.irreversible,
+            began_at: step.began_at,
+            retries: step.retries,
+            compensations: step.compensations,
+        });
+        let errors = self.errors.iter().chain(&self.cause);
+        RunSummary {
+            workflow: self.workflow.clone(),
+            state: self.state,
+            began_at: self.began_at,
+            ended_at,
+            resume_at: self.resume_at,
+            paused_at: self.paused_at,
+            cancel_requested_at: self.cancel_requested_at,
+            suspensions: self.suspensions,
+            steps: steps.collect(),
+            errors: errors.cloned().collect(),
+        }
+    }
+
     /// When the current time budget began.
     #[must_use]
     pub fn budget_began(&self) -> Timestamp {
         self.budget_from.unwrap_or(self.began_at)
+    }
+}
+
+/// What is shown of a run, and kept of one that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The workflow's name.
+    pub workflow: String,
+    /// How far it is.
+    pub state: RunState,
+    /// When its current attempt began.
+    pub began_at: Timestamp,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// When it goes on, where it is suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume_at: Option<Timestamp>,
+    /// Since when it has been paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_at: Option<Timestamp>,
+    /// When it was asked to be cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_requested_at: Option<Timestamp>,
+    /// How many times it was suspended.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub suspensions: u32,
+    /// Its steps, in the order in which they began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepSummary>,
+    /// The last errors, oldest first; at the end the one that it was reverted for, where it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<RunError>,
+}
+
+impl RunSummary {
+    /// How many times its steps were invoked, as far as that is recorded.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        let attempts = self.steps.iter().map(StepSummary::attempts);
+        attempts.fold(0, u32::saturating_add)
+    }
+}
+
+/// What is shown of a step of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepSummary {
+    /// Its name within the run.
+    pub name: String,
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub state: StepState,
+    /// Whether it has no compensation.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub irreversible: bool,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// How many times it was invoked after the first time, as far as that is recorded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub retries: u32,
+    /// How many times it was compensated, as far as that is recorded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub compensations: u32,
+}
+
+impl StepSummary {
+    /// How many times it was invoked.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.retries.saturating_add(1)
     }
 }
 

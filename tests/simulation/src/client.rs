@@ -121,10 +121,10 @@ pub(crate) async fn meddle(world: Arc<World>) {
         let now = || workflow::Timestamp::from_millis(world.now().as_millis());
         world.tell("operator", "opens the circuit");
         world.story.count(Fault::OperatorCircuit);
-        breaker.open("simulation", now()).await.unwrap();
+        breaker.open("operate", "simulation", now()).await.unwrap();
         sleep(world.chance.millis(1_000..1_200_000)).await;
         world.tell("operator", "closes the circuit");
-        breaker.close("simulation", now()).await.unwrap();
+        breaker.close("operate", "simulation", now()).await.unwrap();
     }
     for row in world.brands.all_rows() {
         let scope = world

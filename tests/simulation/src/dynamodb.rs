@@ -1,13 +1,16 @@
 //! A simulated DynamoDB around the stores in memory: requests take time, are throttled, lose their replies, and writes arrive late.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use brand::{
     Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, MemoryBrandStore,
     Outbox, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp,
 };
-use circuit::{Circuit, CircuitError, CircuitStore, Committed, MemoryCircuitStore};
+use circuit::{
+    CallStore, Calls, Circuit, CircuitError, CircuitStore, Committed, MemoryCircuitStore,
+    TenMinutes, WINDOW,
+};
 use futures::FutureExt;
 use tokio::time::sleep;
 
@@ -218,5 +221,33 @@ impl CircuitStore for DynamoDb {
             committed
         };
         self.write(write).await?
+    }
+}
+
+#[async_trait]
+impl CallStore for DynamoDb {
+    async fn add(
+        &self,
+        service: &str,
+        window: TenMinutes,
+        counted: &[Calls; WINDOW],
+    ) -> Result<(), CircuitError> {
+        let (world, caller) = (Arc::clone(&self.world), Arc::clone(&self.caller));
+        let (service, counted) = (service.to_owned(), *counted);
+        let write = move || {
+            let calls: u64 = counted.iter().map(|counted| counted.calls).sum();
+            world.tell(caller, format_args!("reports {calls} calls"));
+            at_once(world.circuits.add(&service, window, &counted))
+        };
+        self.write(write).await?
+    }
+
+    async fn read(
+        &self,
+        service: &str,
+        windows: &[TenMinutes],
+    ) -> Result<BTreeMap<TenMinutes, [Calls; WINDOW]>, CircuitError> {
+        self.read(CallStore::read(&self.world.circuits, service, windows))
+            .await?
     }
 }

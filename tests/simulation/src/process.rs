@@ -11,7 +11,8 @@ use std::{
 };
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use circuit::CircuitGate;
+use brand::CMS_SUBSCRIBER;
+use circuit::{CallReports, CircuitGate};
 use futures::future::{Either, select};
 use republish_brands::{Limits, RepublishBrands};
 use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, Subscriber, SyncBrand};
@@ -51,6 +52,7 @@ impl Worker {
         let last_moment = Arc::new(Mutex::new(Instant::now()));
         let (table, record) = (DynamoDb::new(world, &name), Arc::new(Record::default()));
         let gate = CircuitGate::new(world.breaker(Arc::new(table.clone())));
+        let reports = CallReports::new(Arc::new(table.clone()), CMS_SUBSCRIBER);
         let cms = CmsClient {
             world: Arc::clone(world),
             worker: Arc::clone(&name),
@@ -69,7 +71,8 @@ impl Worker {
         let engine = Engine::new(Arc::new(MemoryJournal::default()));
         let sqs = Sqs(Arc::clone(world));
         Arc::new(Self {
-            handler: SyncBrand::new(table, sqs, subscribers, engine, clock.clone(), record),
+            handler: SyncBrand::new(table, sqs, subscribers, engine, clock.clone(), record)
+                .with_reports(reports),
             name,
             clock,
             last_moment,
@@ -242,7 +245,7 @@ pub(crate) async fn sweep(world: Arc<World>) {
 /// Whether a sweep would find something to do. Most would not, and days have many.
 fn has_work_for_sweep(world: &World) -> bool {
     let soon = world.now().plus(Duration::from_secs(10));
-    let circuit = circuit::CircuitStore::load(&world.circuits, brand::CMS_SUBSCRIBER);
+    let circuit = circuit::CircuitStore::load(&world.circuits, CMS_SUBSCRIBER);
     let circuit = futures::FutureExt::now_or_never(circuit).unwrap().unwrap();
     if let Some(opening) = circuit.open {
         let is_soon = |at: workflow::Timestamp| at.as_millis() <= soon.as_millis();

@@ -39,13 +39,19 @@ async fn events_that_come_late_or_twice_or_in_the_wrong_order_change_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_newer_version_supersedes_a_run_that_waits_and_reads_the_cms_first() {
-    // The CMS creates it, and says that it has not.
-    let world = World::with_brand(r#"[{"operation":"create","kind":"transient","when":"after"}]"#);
+    // The CMS creates it, says that it has not, and cannot be asked.
+    let world = World::with_brand(
+        r#"[{"operation":"create","kind":"transient","when":"after"},
+            {"operation":"retrieve","kind":"transient","when":"before"}]"#,
+    );
     world.remind(None).await;
     assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
+    assert!(world.state().run.is_some(), "it waits");
+    world.cms.set_faults("".parse().unwrap());
+    let retrieves = world.cms.calls().retrieves;
     let deleted = world.delete().await;
     world.hear_of(&deleted).await;
-    assert_eq!(world.cms.calls().retrieves, 1);
+    assert_eq!(world.cms.calls().retrieves, retrieves + 1);
     assert_eq!(world.name_in_cms(), None);
     assert!(world.is_synced());
 }

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod cancelling;
 mod changing;
 mod clocks;
 mod failing;
@@ -14,6 +15,7 @@ mod messages;
 mod oddities;
 mod outage;
 mod pacing;
+mod reporting;
 mod second_subscriber;
 mod syncing;
 mod world;

@@ -137,7 +137,9 @@ async fn a_key_that_is_refused_for_a_while_is_an_outage() {
     let cause = circuit.open.unwrap().cause;
     assert!(cause.contains("the api key has expired"), "{cause}");
     world.cms.set_faults("".parse().unwrap());
-    let closed = world.breaker.close("the key is right", world.clock.now());
+    let closed = world
+        .breaker
+        .close("operate", "the key is right", world.clock.now());
     closed.await.unwrap();
     wait_and_remind(&world).await;
     assert!(world.is_synced());

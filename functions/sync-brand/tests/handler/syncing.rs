@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use brand::TakeUp;
+use brand::{Brand, BrandName, SHARDS, TakeUp};
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::world::{BRAND, ONE, World, batch, failures};
+use crate::world::{BRAND, ONE, World, acme, batch, failures};
 
 #[tokio::test(start_paused = true)]
 async fn a_new_brand_reaches_the_cms_once_and_its_row_says_so() {
@@ -97,7 +98,7 @@ async fn waits_double_up_to_an_hour_and_after_three_days_the_sync_is_paused() {
         world.remind(None).await;
         world
             .breaker
-            .close("one brand does not open it", world.clock.now())
+            .close("operate", "one brand does not open it", world.clock.now())
             .await
             .unwrap();
         world.row().due_at
@@ -138,5 +139,64 @@ async fn after_a_call_without_an_answer_the_cms_is_asked_before_it_is_made_again
         let calls = world.cms.calls();
         assert_eq!((calls.creates, calls.retrieves), (creates, 1), "{when}");
         assert_eq!(world.cms.creates(BRAND), 1);
+    }
+}
+
+/// The bytes of a value in DynamoDB: texts as they are, two digits in a byte, and what maps and lists cost.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 1,
+        Value::Number(number) => number.to_string().len().div_ceil(2) + 1,
+        Value::String(text) => text.len(),
+        Value::Array(values) => 3 + values.iter().map(|value| 1 + size(value)).sum::<usize>(),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            3 + fields
+                .map(|(name, value)| 1 + name.len() + size(value))
+                .sum::<usize>()
+        }
+    }
+}
+
+/// The bytes of the row, with the attributes that it has in DynamoDB. Each write of it costs a unit for each 1,024 bytes.
+fn row_size(world: &World) -> usize {
+    let row = world.row();
+    let mut item = serde_json::to_value(&row.brand).unwrap();
+    let shard = row.brand.id.shard(SHARDS).to_string();
+    item["listed_shard"] = json!(shard);
+    item["changed_by"] = json!(BRAND);
+    item["lease"] = json!(row.lease);
+    item["sync_cms"] = json!(world.state());
+    if let Some(due_at) = row.due_at {
+        item["due_shard"] = json!(shard);
+        item["due_at"] = json!(due_at);
+        item["due_since"] = json!(due_at);
+    }
+    let attributes = item.as_object().unwrap().iter();
+    attributes
+        .map(|(name, value)| name.len() + size(value))
+        .sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_row_of_a_synced_brand_takes_one_unit_to_write() {
+    // One attempt, and as many errors as are kept.
+    for (faults, most) in [
+        ("", 800),
+        (
+            r#"[{"operation":"create","kind":"transient","when":"before","times":2}]"#,
+            1_024,
+        ),
+    ] {
+        let world = World::new(faults);
+        world.brands.put(Brand {
+            name: BrandName::parse("Twenty letters a row").unwrap(),
+            ..acme()
+        });
+        world.remind(None).await;
+        assert!(world.is_synced());
+        let (size, last) = (row_size(&world), world.state().last.unwrap().record);
+        println!("{size} bytes, of which {} are of the last run", last.len());
+        assert!(size < most, "{size} bytes: {:?}", world.row());
     }
 }

@@ -10,13 +10,15 @@ use std::{
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use brand::{
-    Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, CloudEvent,
-    MemoryBrandStore, SUBSCRIBERS, SubscriberState, SyncDue, TakeUp, Timestamp, take_up,
+    Action, Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, CloudEvent,
+    Intervention, MemoryBrandStore, SUBSCRIBERS, SubscriberState, SyncDue, TakeUp, Timestamp,
+    take_up,
 };
 use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore};
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
 use futures::{FutureExt, future::BoxFuture};
+use journal::{Cancelled, cancel};
 use sync_brand::{
     CmsSubscriber, CmsTarget, Pace, Parking, ParkingError, Record, Subscriber, SyncBrand,
 };
@@ -86,6 +88,7 @@ pub(crate) struct World<C: Cms = StubCms> {
     pub(crate) brands: MemoryBrandStore,
     pub(crate) cms: C,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) circuits: MemoryCircuitStore,
     pub(crate) breaker: CircuitBreaker,
     pub(crate) clock: Arc<dyn Environment>,
     pub(crate) handler: SyncBrand<MemoryBrandStore, DeadLetters>,
@@ -141,8 +144,9 @@ impl<C: Cms + Clone + 'static> World<C> {
     ) -> Self {
         let brands = MemoryBrandStore::new();
         let clock: Arc<dyn Environment> = Arc::new(Clock(Instant::now(), AtomicU64::default()));
-        let circuits = Arc::new(MemoryCircuitStore::new());
-        let breaker = CircuitBreaker::new(circuits, CMS_SUBSCRIBER, CircuitConfig::default());
+        let circuits = MemoryCircuitStore::new();
+        let shared = Arc::new(circuits.clone());
+        let breaker = CircuitBreaker::new(shared, CMS_SUBSCRIBER, CircuitConfig::default());
         let (gate, record) = (
             CircuitGate::new(breaker.clone()),
             Arc::new(Record::default()),
@@ -170,6 +174,7 @@ impl<C: Cms + Clone + 'static> World<C> {
             brands,
             cms,
             dead_letters,
+            circuits,
             breaker,
             clock,
             handler,
@@ -247,6 +252,15 @@ impl<C: Cms + Clone + 'static> World<C> {
     /// Half a minute from now, as Lambda would give it.
     pub(crate) fn deadline(&self) -> u64 {
         self.clock.now().plus(Duration::from_secs(30)).as_millis()
+    }
+
+    /// An administrator cancels the run.
+    pub(crate) async fn cancel(&self) -> Cancelled {
+        let (reason, now) = (Some("a mistake".to_owned()), self.now());
+        let asked = Intervention::new(Action::Cancel, "user_1", reason, now);
+        let run = (id(), CMS_SUBSCRIBER);
+        let cancelled = cancel(&self.brands, run, SUBSCRIBERS, "admin", (&asked, now));
+        cancelled.await.unwrap()
     }
 
     /// An operator's `sync`.

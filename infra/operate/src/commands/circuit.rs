@@ -9,6 +9,9 @@ use workflow::Timestamp;
 
 use super::{Problem, told};
 
+/// Who opens or closes it, as others see it.
+const PROGRAM: &str = "operate";
+
 /// Show, open or close the circuit of the CMS
 #[derive(Args)]
 pub(crate) struct Circuit {
@@ -51,11 +54,11 @@ impl Circuit {
         match self.action {
             Action::Show => {}
             Action::Open { reason } => {
-                let opened = breaker.open(&reason, now).await;
+                let opened = breaker.open(PROGRAM, &reason, now).await;
                 opened.map_err(|error| told(&error))?;
             }
             Action::Close { reason } => {
-                let closed = breaker.close(&reason, now).await;
+                let closed = breaker.close(PROGRAM, &reason, now).await;
                 closed.map_err(|error| told(&error))?;
             }
         }
@@ -73,7 +76,9 @@ fn in_words(circuit: &circuit::Circuit) -> String {
     let cause = &opening.cause;
     match &opening.by {
         OpenedBy::Operator => {
-            format!("open since {since}, by an operator, until one closes it: {cause}")
+            let operator = opening.operator.as_deref();
+            let operator = operator.map_or(String::new(), |operator| format!(" ({operator})"));
+            format!("open since {since}, by an operator{operator}, until one closes it: {cause}")
         }
         OpenedBy::System(probing) => {
             let (failed, next) = (probing.failed_probes, probing.probe_at);

@@ -9,7 +9,7 @@ use super::{ParkedArguments, Problem, told};
 /// The most characters of a body that are shown.
 const MAX_BODY: usize = 200;
 
-/// Show the parked messages: kind, time, brand, reason and the start of the body; they stay parked
+/// Show the parked messages: kind, time, brand, id, reason and the start of the body; they stay parked
 ///
 /// While this runs, for a few seconds, no other receiver gets them, `redrive` included.
 #[derive(Args)]
@@ -24,7 +24,10 @@ impl Parked {
         let client = aws_sdk_sqs::Client::new(&sdk);
         let filter = self.parked.filter();
         let queue = DeadLetterQueue::new(client, self.parked.dead_letter_queue_url);
-        let found = queue.list(&filter).await.map_err(|error| told(&error))?;
+        let found = queue
+            .list(&filter, None)
+            .await
+            .map_err(|error| told(&error))?;
         for message in &found {
             println!("{}", in_words(message));
         }
@@ -40,23 +43,18 @@ fn in_words(message: &ParkedMessage) -> String {
         || "at an unknown time".to_owned(),
         |millis| Timestamp::from_millis(millis).to_string(),
     );
-    let about = brand_id(&message.body).unwrap_or_else(|| "unknown".to_owned());
+    let about = message.brand_id().unwrap_or_else(|| "unknown".to_owned());
     let reason = message.reason.as_deref().unwrap_or(
         "SQS gave up delivering it: its function died, panicked or was throttled each time",
     );
     format!(
-        "{kind}, {verb} {at}, brand {about}\n  reason  {reason}\n  body    {body}",
+        "{kind}, {verb} {at}, brand {about}\n  id      {id}\n  reason  {reason}\n  body    {body}",
         kind = message.kind,
+        id = message.id,
         about = printable(&about, MAX_BODY),
         reason = printable(reason, usize::MAX),
         body = printable(&message.body, MAX_BODY),
     )
-}
-
-/// The brand that the message is about, if it says so.
-fn brand_id(body: &str) -> Option<String> {
-    let event: serde_json::Value = serde_json::from_str(body).ok()?;
-    Some(event.pointer("/data/id")?.as_str()?.to_owned())
 }
 
 /// The start of a text that anybody may have sent, without what a terminal would obey.
@@ -86,19 +84,21 @@ mod tests {
     #[test]
     fn a_parked_message_is_shown_with_its_brand_and_reason() {
         let message = ParkedMessage {
+            id: "7b0c".to_owned(),
             kind: FailureKind::UnknownBrand,
             reason: Some("there is no brand 1".to_owned()),
             sent_at: Some(1_700_000_000_123),
             body: r#"{"data": {"id": "1"}}"#.to_owned(),
         };
         let expected = "unknown_brand, parked 2023-11-14T22:13:20.123Z, brand 1\n  \
-                        reason  there is no brand 1\n  body    {\"data\": {\"id\": \"1\"}}";
+                        id      7b0c\n  reason  there is no brand 1\n  body    {\"data\": {\"id\": \"1\"}}";
         assert_eq!(in_words(&message), expected);
     }
 
     #[test]
     fn a_body_is_cut_and_obeyed_by_no_terminal() {
         let message = ParkedMessage {
+            id: "7b0c".to_owned(),
             kind: FailureKind::Undelivered,
             reason: None,
             sent_at: None,

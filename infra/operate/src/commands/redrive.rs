@@ -25,7 +25,7 @@ impl Redrive {
         let filter = self.parked.filter();
         let redrive = DeadLetters::new(client, self.parked.dead_letter_queue_url, self.queue_url);
         let progress = |report: &Report| eprintln!("{} moved so far", report.total());
-        let report = redrive.run(&filter, progress).await;
+        let report = redrive.run(&filter, None, progress).await;
         let report = report.map_err(|error| told(&error))?;
         for (kind, moved) in &report.moved {
             println!("{kind:<13} {moved}");

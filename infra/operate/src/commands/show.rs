@@ -2,7 +2,7 @@
 
 use brand::{BrandId, BrandRow, SUBSCRIBERS, SubscriberState, SyncStore, Timestamp};
 use clap::Args;
-use workflow::Run;
+use journal::run_summary;
 
 use super::{BrandsArguments, Problem, told};
 
@@ -66,7 +66,7 @@ fn state_of(state: &SubscriberState, version: u32) -> String {
     if state.reached >= version {
         return "synced".to_owned();
     }
-    let run = run_of(state);
+    let run = state.run.as_ref().and(run_summary(state));
     match run.as_ref().and_then(|run| run.resume_at) {
         Some(at) => format!("waiting; goes on at {at}"),
         None if run.is_some() => "syncing".to_owned(),
@@ -85,14 +85,19 @@ fn details(state: &SubscriberState) -> impl Iterator<Item = String> {
         ""
     };
     let reached = format!("reached version {}; {holds}{doubt}", state.reached);
-    let run = run_of(state);
+    let run = run_summary(state);
     let errors = run.map(|run| run.errors).unwrap_or_default();
     let errors = errors
         .into_iter()
         .map(|error| format!("{}  {error}", error.at));
-    std::iter::once(reached).chain(errors)
-}
-
-fn run_of(state: &SubscriberState) -> Option<Run> {
-    serde_json::from_str(&state.run.as_ref()?.record).ok()
+    let asked = state.intervention.as_ref().map(|asked| {
+        let reason = asked.reason.as_deref().unwrap_or("no reason given");
+        format!(
+            "{}  {} asked for by {}: {reason}",
+            asked.at,
+            asked.action.as_str(),
+            asked.by
+        )
+    });
+    std::iter::once(reached).chain(errors).chain(asked)
 }

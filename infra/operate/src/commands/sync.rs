@@ -1,8 +1,8 @@
 //! `sync`: makes rows due again that wait for an operator.
 
 use brand::{
-    BrandId, DynamoDbBrandStore, MarkKind, SUBSCRIBERS, SyncStore, TakeUp, TakenUp, Timestamp,
-    take_up,
+    Action, BrandId, DynamoDbBrandStore, Indexes, Intervention, MarkKind, SUBSCRIBERS, SyncReader,
+    TakeUp, TakenUp, Timestamp, take_up_for,
 };
 use clap::Args;
 use futures::{StreamExt, stream};
@@ -11,10 +11,14 @@ use super::{BrandsArguments, Problem, told};
 
 /// How many rows are written to at once.
 const AT_ONCE: usize = 20;
+/// How many rows are read at once.
+const PAGE: u16 = 100;
+/// Who takes rows up, as they keep it.
+const BY: &str = "operate";
 
 /// Sync brands again: makes their rows due, so that the next sweep, within a minute, begins with them
 ///
-/// Give one of --id, --refused, --failed, --paused (these may be combined) or --all.
+/// Give one of --id, --refused, --failed, --paused, --cancelled (these may be combined) or --all.
 #[derive(Args)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -24,7 +28,7 @@ pub(crate) struct Sync {
     #[command(flatten)]
     brands: BrandsArguments,
     /// This brand, also if it waits: it is looked at now
-    #[arg(long, conflicts_with_all = ["refused", "failed", "paused", "all"])]
+    #[arg(long, conflicts_with_all = ["refused", "failed", "paused", "cancelled", "all"])]
     id: Option<BrandId>,
     /// Brands that the CMS refused
     #[arg(long)]
@@ -35,12 +39,18 @@ pub(crate) struct Sync {
     /// Brands that waited longer than the time budget
     #[arg(long)]
     paused: bool,
+    /// Brands whose runs were cancelled
+    #[arg(long)]
+    cancelled: bool,
     /// All brands: after a restore from a backup, or to fill a new CMS. Each is read in the CMS before it is written
-    #[arg(long, conflicts_with_all = ["refused", "failed", "paused"])]
+    #[arg(long, conflicts_with_all = ["refused", "failed", "paused", "cancelled"])]
     all: bool,
     /// With --all: go on behind this brand, as an earlier run printed it
     #[arg(long, requires = "all")]
     after: Option<BrandId>,
+    /// Why: kept in the rows, for others who look
+    #[arg(long)]
+    reason: Option<String>,
     /// Count only
     #[arg(long)]
     dry_run: bool,
@@ -65,13 +75,11 @@ impl Sync {
         } else if self.all {
             self.take_up_table(&store, &mut tally).await?;
         } else if kinds.is_empty() {
-            return Err("give one of --id, --refused, --failed, --paused, --all".into());
+            return Err(
+                "give one of --id, --refused, --failed, --paused, --cancelled, --all".into(),
+            );
         } else {
-            let ids = store.ids_needing_attention().await;
-            let ids = ids.map_err(|error| told(&error))?;
-            let ids = with_mark(&store, ids, &kinds, &mut tally).await;
-            self.take_up_all(&store, ids, TakeUp::Marked, &mut tally)
-                .await;
+            self.take_up_marked(&store, &kinds, &mut tally).await?;
         }
         let Tally {
             due,
@@ -92,9 +100,43 @@ impl Sync {
             (self.refused, MarkKind::Refused),
             (self.failed, MarkKind::Failed),
             (self.paused, MarkKind::Paused),
+            (self.cancelled, MarkKind::Cancelled),
         ];
         let wanted = kinds.into_iter().filter(|(is_wanted, _)| *is_wanted);
         wanted.map(|(_, kind)| kind).collect()
+    }
+
+    /// Takes up what has such a mark, page by page.
+    async fn take_up_marked(
+        &self,
+        store: &DynamoDbBrandStore,
+        kinds: &[MarkKind],
+        tally: &mut Tally,
+    ) -> Result<(), Problem> {
+        let indexes = Indexes {
+            due: false,
+            attention: true,
+        };
+        let mut after = None;
+        loop {
+            let page = store.unsynced(indexes, after.as_ref(), PAGE).await;
+            let page = page.map_err(|error| told(&error))?;
+            let found = store.find_all(&page.ids).await;
+            let found = found.map_err(|error| told(&error))?;
+            let unreadable = found.unreadable.iter();
+            tally
+                .problems
+                .extend(unreadable.map(|id| format!("the row of brand {id} cannot be read")));
+            let marked = found.rows.iter().filter(|row| {
+                let states = row.subscribers.values();
+                let mut marks = states.filter_map(|state| state.mark_of(row.brand.version));
+                marks.any(|mark| kinds.contains(&mark.kind))
+            });
+            let ids = marked.map(|row| row.brand.id).collect();
+            self.take_up_all(store, ids, TakeUp::Marked, tally).await;
+            let Some(next) = page.next else { return Ok(()) };
+            after = Some(next);
+        }
     }
 
     /// Takes the whole table up, page by page, and says how to go on after an interruption.
@@ -131,7 +173,9 @@ impl Sync {
             let token = format!("{token}-{id}");
             async move {
                 let now = Timestamp::now();
-                let outcome = take_up(store, (id, scope), SUBSCRIBERS, &token, now).await;
+                let asked = Intervention::new(Action::Sync, BY, self.reason.clone(), now);
+                let asked = (Some(&asked), now);
+                let outcome = take_up_for(store, (id, scope), SUBSCRIBERS, &token, asked).await;
                 (id, outcome)
             }
         });
@@ -153,33 +197,4 @@ impl Sync {
             }
         }
     }
-}
-
-/// Those of the brands that have such a mark.
-async fn with_mark(
-    store: &DynamoDbBrandStore,
-    ids: Vec<BrandId>,
-    kinds: &[MarkKind],
-    tally: &mut Tally,
-) -> Vec<BrandId> {
-    let rows = stream::iter(ids).map(|id| async move { (id, store.load(id).await) });
-    let mut rows = rows.buffer_unordered(AT_ONCE);
-    let mut found = Vec::new();
-    while let Some((id, row)) = rows.next().await {
-        match row {
-            Ok(row) => found.extend(
-                row.filter(|row| {
-                    let marks = row.subscribers.values();
-                    let mut current = marks.filter_map(|state| state.mark_of(row.brand.version));
-                    current.any(|mark| kinds.contains(&mark.kind))
-                })
-                .map(|row| row.brand.id),
-            ),
-            Err(error) => {
-                let error = telemetry::chain(&error);
-                tally.problems.push(format!("brand {id}: {error}"));
-            }
-        }
-    }
-    found
 }

@@ -13,8 +13,7 @@ use super::{
     },
 };
 use crate::{
-    BrandId, DueRow, DynamoDbBrandStore, Outbox, SHARDS, Schedule, StoreError, Timestamp,
-    sync::FarAhead,
+    BrandId, DueRow, DynamoDbBrandStore, Outbox, Schedule, StoreError, Timestamp, sync::FarAhead,
 };
 
 /// The most rows that are counted in a shard.
@@ -115,23 +114,8 @@ impl DynamoDbBrandStore {
     }
 }
 
-/// For an operator's commands: which brands there are, and which need attention.
+/// For an operator's commands: which brands there are.
 impl DynamoDbBrandStore {
-    /// The ids of all brands that need attention, the longest waiting first within each shard.
-    pub async fn ids_needing_attention(&self) -> Result<Vec<BrandId>, StoreError> {
-        let mut ids = Vec::new();
-        for shard in 0..SHARDS {
-            let request = self
-                .shard_of_index(ATTENTION, shard)
-                .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"));
-            let mut items = request.into_paginator().items().send();
-            while let Some(item) = items.next().await {
-                ids.extend(id_of(&item.map_err(store_error)?).parse::<BrandId>());
-            }
-        }
-        Ok(ids)
-    }
-
     /// A page of the ids of all rows, after that of `after`; and where the next page begins, if there is one. It reads
     /// the table, so it costs what the table holds.
     pub async fn ids(

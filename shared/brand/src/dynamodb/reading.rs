@@ -8,20 +8,15 @@ use futures::future::try_join_all;
 use super::{
     page,
     row::{Item, LISTED, LISTED_SHARD, id_of, store_error, text},
-    stored::{brand_of, is_in_order, listed_of},
+    stored::{is_in_order, listed_of},
 };
 use crate::{
-    Brand, BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, NextPage, Order,
-    Position, SHARDS, Search, StoreError,
+    BrandId, BrandReader, CountedPage, Direction, DynamoDbBrandStore, NextPage, Order, Position,
+    SHARDS, Search, StoreError,
     reader::{Gathering, Later},
 };
 
 impl BrandReader for DynamoDbBrandStore {
-    async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let found = self.item(id).await?.as_ref().map(brand_of).transpose()?;
-        Ok(found.filter(|brand| brand.deleted_at.is_none()))
-    }
-
     /// Every row of the index is read, since it is counted. Where the index is in the order asked for, only the rows
     /// that may be on the page are sent; of the others DynamoDB sends the count.
     async fn list_and_count(

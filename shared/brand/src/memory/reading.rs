@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Brand, BrandId, BrandReader, CountedPage, Direction, ListedBrand, MemoryBrandStore, NextPage,
-    Order, Position, SHARDS, Search, StoreError,
+    BrandReader, CountedPage, Direction, ListedBrand, MemoryBrandStore, NextPage, Order, Position,
+    SHARDS, Search, StoreError,
     reader::{Gathering, Later},
 };
 
@@ -24,11 +24,6 @@ impl MemoryBrandStore {
 }
 
 impl BrandReader for MemoryBrandStore {
-    async fn retrieve(&self, id: BrandId) -> Result<Option<Brand>, StoreError> {
-        let found = self.row(id).map(|row| row.brand);
-        Ok(found.filter(|brand| brand.deleted_at.is_none()))
-    }
-
     async fn list_and_count(
         &self,
         search: &Search,

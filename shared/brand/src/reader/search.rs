@@ -58,7 +58,9 @@ impl Search {
         matches!(self.0, Contained::Nothing)
     }
 
-    pub(crate) fn finds(&self, brand: &ListedBrand) -> bool {
+    /// Whether it finds that brand.
+    #[must_use]
+    pub fn finds(&self, brand: &ListedBrand) -> bool {
         let name = brand.name.as_str();
         match &self.0 {
             Contained::Nothing => true,

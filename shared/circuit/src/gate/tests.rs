@@ -168,7 +168,11 @@ async fn an_operators_open_stops_a_healthy_process_within_a_minute() {
     let world = World::new();
     let gate = world.process();
     assert_eq!(gate.permit(START, None).await, Permit::Allowed);
-    world.breaker.open("maintenance", START).await.unwrap();
+    world
+        .breaker
+        .open("operate", "maintenance", START)
+        .await
+        .unwrap();
     let a_minute_later = START.plus(Duration::from_mins(1));
     let permit = gate.permit(a_minute_later, None).await;
     assert!(matches!(permit, Permit::Open { .. }), "{permit:?}");
@@ -290,7 +294,11 @@ async fn an_open_circuit_is_trusted_for_ten_seconds_and_then_read_once_for_all_t
     assert!(permits.iter().all(|permit| *permit == open(20)));
     assert_eq!(world.requests(), 1);
 
-    world.breaker.close("it is back", later(11)).await.unwrap();
+    world
+        .breaker
+        .close("operate", "it is back", later(11))
+        .await
+        .unwrap();
     world.requests();
     assert_eq!(gate.permit(later(19), None).await, open(20));
     assert_eq!(gate.permit(later(20), None).await, Permit::Allowed);
@@ -303,7 +311,11 @@ async fn a_local_clock_that_jumps_is_not_trusted() {
     let world = World::new();
     let gate = world.process();
     open_by_failures(&gate, START.plus(YEAR)).await;
-    world.breaker.close("it is back", START).await.unwrap();
+    world
+        .breaker
+        .close("operate", "it is back", START)
+        .await
+        .unwrap();
     assert_eq!(gate.permit(START, None).await, Permit::Allowed);
 }
 
@@ -467,7 +479,11 @@ async fn an_operator_s_open_stays_until_an_operator_closes_it() {
     let gate = world.process();
     open_by_failures(&gate, START).await;
     let probe = world.sweep(later(60)).await;
-    let change = world.breaker.open("maintenance", later(61)).await.unwrap();
+    let change = world
+        .breaker
+        .open("operate", "maintenance", later(61))
+        .await
+        .unwrap();
     assert_eq!(change, Some(Change::Opened));
     assert_eq!(gate.succeeded(later(62), probe.as_ref()).await, None);
     for minute in 2..200 {
@@ -477,17 +493,23 @@ async fn an_operator_s_open_stays_until_an_operator_closes_it() {
     }
     let opening = world.circuit().await.open.unwrap();
     assert_eq!(opening.by, OpenedBy::Operator);
+    assert_eq!(opening.operator.as_deref(), Some("operate"));
     assert_eq!(opening.cause, "maintenance");
     assert_eq!(opening.opened_at, later(61));
 
     let now = later(12_000);
-    let change = world.breaker.close("it is over", now).await.unwrap();
+    let change = world
+        .breaker
+        .close("operate", "it is over", now)
+        .await
+        .unwrap();
     assert_eq!(change, Some(Change::Closed));
     let closing = world.circuit().await.closed.unwrap();
     assert_eq!(closing.by, ClosedBy::Operator);
+    assert_eq!(closing.operator.as_deref(), Some("operate"));
     assert_eq!(closing.reason.as_deref(), Some("it is over"));
     assert_eq!(closing.closed_at, now);
-    let again = world.breaker.close("again", now).await.unwrap();
+    let again = world.breaker.close("operate", "again", now).await.unwrap();
     assert_eq!(again, None);
     assert_eq!(gate.permit(now, None).await, Permit::Allowed);
 }
@@ -495,7 +517,10 @@ async fn an_operator_s_open_stays_until_an_operator_closes_it() {
 #[tokio::test]
 async fn closing_a_circuit_that_was_never_opened_writes_nothing() {
     let world = World::new();
-    assert_eq!(world.breaker.close("why", START).await.unwrap(), None);
+    assert_eq!(
+        world.breaker.close("operate", "why", START).await.unwrap(),
+        None
+    );
     assert_eq!(world.store.writes.load(SeqCst), 0);
     assert_eq!(world.store.requests(), 1);
 }
@@ -504,7 +529,7 @@ async fn closing_a_circuit_that_was_never_opened_writes_nothing() {
 async fn tokens_are_drawn_from_the_source_of_randomness_that_was_passed_in() {
     let world = World::new();
     let breaker = world.breaker.clone().with_random(Arc::new(|| 7));
-    breaker.open("maintenance", START).await.unwrap();
+    breaker.open("operate", "maintenance", START).await.unwrap();
     let revision = world.circuit().await.revision.unwrap();
     assert_eq!(revision, "00000000000000070000000000000007");
 }
@@ -553,8 +578,16 @@ async fn the_log_tells_the_story_of_an_outage() {
             gate.succeeded(later(180), probe).await;
         }
     }
-    world.breaker.open("maintenance", later(200)).await.unwrap();
-    world.breaker.close("over", later(300)).await.unwrap();
+    world
+        .breaker
+        .open("operate", "maintenance", later(200))
+        .await
+        .unwrap();
+    world
+        .breaker
+        .close("operate", "over", later(300))
+        .await
+        .unwrap();
     world.store.is_away.store(true, SeqCst);
     gate.failed(failure("a", None), later(400)).await;
     drop(guard);
@@ -566,8 +599,8 @@ async fn the_log_tells_the_story_of_an_outage() {
         r#"WARN probe failed circuit="cms" cause="502" open_seconds=60 next_seconds=120"#,
         r#"INFO probe begun circuit="cms" open_seconds=180"#,
         r#"INFO circuit closed circuit="cms" by="probe" open_seconds=180"#,
-        r#"WARN circuit opened circuit="cms" by="operator" cause="maintenance""#,
-        r#"INFO circuit closed circuit="cms" by="operator" reason="over" open_seconds=100"#,
+        r#"WARN circuit opened circuit="cms" by="operator" operator="operate" cause="maintenance""#,
+        r#"INFO circuit closed circuit="cms" by="operator" operator="operate" reason="over" open_seconds=100"#,
     ];
     let (away, lines) = lines.split_last().unwrap();
     assert_eq!(lines, expected);

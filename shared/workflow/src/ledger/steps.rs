@@ -1,7 +1,7 @@
 //! The steps of a run: begun, found again, ended, compensated.
 
 use super::Ledger;
-use crate::{Journal, Json, Phase, StepRecord, StepState};
+use crate::{Journal, Json, Phase, StepRecord, StepState, Timestamp};
 
 /// What a workflow's call of a step meets in the record.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) struct StepCall<'a> {
     pub(crate) step: &'static str,
     pub(crate) irreversible: bool,
     pub(crate) optional: bool,
+    pub(crate) now: Timestamp,
 }
 
 impl Ledger {
@@ -66,6 +67,7 @@ impl Ledger {
             irreversible: call.irreversible,
             optional: call.optional,
             input: input.clone(),
+            began_at: call.now,
             began: self.tick(),
             ..StepRecord::default()
         };

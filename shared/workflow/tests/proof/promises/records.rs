@@ -18,7 +18,7 @@ fn nothing_is_written_before_the_first_effect_and_n_steps_take_n_plus_1_writes()
 }
 
 #[test]
-fn a_run_with_one_step_in_flight_takes_less_than_500_bytes() {
+fn a_run_with_one_step_in_flight_takes_less_than_520_bytes() {
     struct Sync;
 
     impl Step<World> for Sync {
@@ -71,7 +71,7 @@ fn a_run_with_one_step_in_flight_takes_less_than_500_bytes() {
     assert!(matches!(bench.machine.turn(&mut worker), Turn::Death));
     let run = at_once(bench.journal.load(&id)).unwrap().unwrap();
     let json = serde_json::to_string(&run).unwrap();
-    assert!(json.len() < 500, "{}: {json}", json.len());
+    assert!(json.len() < 520, "{}: {json}", json.len());
     assert_eq!(serde_json::from_str::<Run>(&json).unwrap(), run);
 }
 
