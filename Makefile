@@ -32,6 +32,8 @@ DEPLOYING_TEST := $(INFRA_TEST) -p "test_[df]*.py"
 OTHER_INFRA_TEST := $(INFRA_TEST) -p "test_[!df]*.py"
 # Stands last: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
+# In a real browser; where none is there, it says so.
+CONSOLE_TEST := python3 tests/console/run.py
 SCRIPTS_TEST := python3 -B -m unittest discover --start-directory tests/local
 
 # What is tried beside `make test`'s stack, with nextest or without.
@@ -96,7 +98,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint tools fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client console openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint tools fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -143,6 +145,7 @@ test: ## run all tests, those of the whole system on stacks of their own; the fa
 		deployments '$(EXEC) --built --name=deployments -- sh -ec "$$ON_THE_SECOND_STACK"' \
 		scripts '$(SCRIPTS_TEST)' \
 		payload '$(call WITH_CMS,payload,--built --name=payload)' \
+		console '$(EXEC) --built --name=console -- $(CONSOLE_TEST)' \
 		watched '$(call WATCH_TEST,--built --name=watched)' \
 		localstack 'eval "$$LOCALSTACK_TEST"' \
 		documentation '$(DOC_TESTS)'
@@ -165,6 +168,9 @@ test-localstack: ## run the system tests on LocalStack, in Docker or with LOCALS
 
 client: ## try the API with Medusa's own client (Node.js 20 or newer)
 	@$(EXEC) -- $(CLIENT_TEST)
+
+console: ## try the console in Chromium, where that is there
+	@$(EXEC) -- $(CONSOLE_TEST)
 
 openapi: ## try the API against its OpenAPI document, with schemathesis
 	@$(EXEC) -- $(OPENAPI_TEST)

@@ -12,11 +12,11 @@ class Requirements(unittest.TestCase):
     """Each requirements.in, beside the requirements.txt that is written from it."""
 
     def test_every_package_has_a_version_and_a_hash(self) -> None:
-        self.assertEqual(len(LISTS), 5)
+        self.assertEqual(len(LISTS), 6)
         for path in LISTS:
             text = path.with_suffix(".txt").read_text()
             packages = re.split(r"^(?=[^ #\n])", text, flags=re.MULTILINE)[1:]
-            self.assertGreater(len(packages), 20, path)
+            self.assertGreater(len(packages), 1, path)
             for package in packages:
                 self.assertRegex(package, r"\A[a-z0-9._-]+==\S+ .*\\\n    --hash=sha256:[0-9a-f]{64}", path)
 
