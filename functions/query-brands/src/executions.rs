@@ -3,10 +3,7 @@
 //! The list has the runs that are under way, wait or need attention. As in Medusa, one that is done is not kept in it; it is shown
 //! when it is asked for by its id, as the last one of its brand.
 
-use admin_api::{
-    ApiError, Parameters, brand_of_execution, execution, execution_id, execution_state,
-    no_such_execution,
-};
+use admin_api::{ApiError, Parameters, execution, execution_id, execution_state};
 use brand::{BrandId, BrandRow, CMS_WORKFLOW, FoundRows, Indexes, StoreError, SyncReader};
 use lambda_http::Request;
 use serde::Serialize;
@@ -80,13 +77,12 @@ impl ExecutionsQuery {
             self.offset.try_into().unwrap_or(usize::MAX),
             self.limit.into(),
         );
-        let (count, found) = match &self.states {
-            Some(states) => self.in_states(states, &ids, brands).await?,
-            None => {
-                let count = ids.len();
-                ids = ids.into_iter().skip(skipped).take(limit).collect();
-                (count, brands.find_all(&ids).await?)
-            }
+        let (count, found) = if let Some(states) = &self.states {
+            self.in_states(states, &ids, brands).await?
+        } else {
+            let count = ids.len();
+            ids = ids.into_iter().skip(skipped).take(limit).collect();
+            (count, brands.find_all(&ids).await?)
         };
         let shown = found.rows.iter().map(|row| self.shown.of(row));
         let page = Page {
@@ -142,16 +138,6 @@ impl ExecutionsQuery {
         ids.dedup();
         Ok(ids)
     }
-}
-
-/// The brand that a path names: by the execution's id, or by the workflow and the transaction.
-pub(crate) fn brand_in_path(parts: &[&str]) -> Result<BrandId, ApiError> {
-    let found = match parts {
-        [id] => brand_of_execution(id),
-        [CMS_WORKFLOW, transaction] => transaction.parse().ok(),
-        _ => None,
-    };
-    found.ok_or_else(|| no_such_execution(&parts.join(":")))
 }
 
 /// The execution of that row, with the fields that the query asks for.

@@ -204,7 +204,7 @@ impl<B: BrandReader + SyncReader> QueryBrands<B> {
         request: &Request,
         metrics: &mut Metrics,
     ) -> Result<Response<Body>, ApiError> {
-        let id = executions::brand_in_path(parts)?;
+        let id = admin_api::brand_of_execution(parts)?;
         let found = self.brands.find(id).await.map_err(unreadable)?;
         let Some(row) = found else {
             metrics.add("not_found");

@@ -9,13 +9,14 @@ use admin_api::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use brand::{
-    Action, Brand, BrandEvents, BrandId, BrandRow, CMS_SUBSCRIBER, CMS_WORKFLOW, Intervention,
-    Place, SUBSCRIBERS, Search, StoreError, SyncReader, SyncState, SyncStore, TakeUp, TakenUp,
-    Timestamp, UnsyncedFilter, take_up_for,
+    Action, Brand, BrandEvents, BrandId, BrandRow, CMS_SUBSCRIBER, Intervention, Place,
+    SUBSCRIBERS, Search, StoreError, SyncReader, SyncState, SyncStore, TakeUp, TakenUp, Timestamp,
+    UnsyncedFilter, take_up_for,
 };
 use futures::future::join_all;
 use journal::{Cancelled, cancel};
 use lambda_http::{Body, Request, Response};
+use serde::Serialize;
 use serde_json::json;
 use telemetry::Metrics;
 use tracing::{error, info};
@@ -70,7 +71,11 @@ impl<S: SyncStore + SyncReader, E: BrandEvents> SteerBrands<S, E> {
         }
         let row = admin_api::in_time(&deadline, self.brands.find(brand)).await?;
         let row = row.ok_or_else(no_such_brand)?;
-        let answer = admin_api::json(&json!({ "brand": shown_brand(&row, now) }))?;
+        let shown = SteeredBrand {
+            brand: BrandResponse::of(&row.brand),
+            sync: SyncResponse::of(&row, now),
+        };
+        let answer = admin_api::json(&json!({ "brand": shown }))?;
         Ok(admin_api::tagged(answer, &row.brand))
     }
 
@@ -188,12 +193,7 @@ impl<S: SyncStore + SyncReader, E: BrandEvents> SteerBrands<S, E> {
     ) -> Result<Response<Body>, ApiError> {
         let reason = reason_alone(request)?;
         let no_such_execution = || no_such_execution(&parts.join(":"));
-        let id = match parts {
-            [id] => brand_of_execution(id),
-            [CMS_WORKFLOW, transaction] => transaction.parse().ok(),
-            _ => None,
-        };
-        let id: BrandId = id.ok_or_else(no_such_execution)?;
+        let id = brand_of_execution(parts)?;
         let deadline = Deadline::of(request);
         let (asked, now) = asked(Action::Cancel, request, reason);
         let (token, of) = (token(), (id, CMS_SUBSCRIBER));
@@ -250,22 +250,12 @@ fn log(asked: &Intervention, id: BrandId, what: &str) {
     info!(brand.id = %id, by, reason, "{what}");
 }
 
-fn shown_brand(row: &BrandRow, now: Timestamp) -> serde_json::Value {
-    let BrandResponse {
-        id,
-        name,
-        created_at,
-        updated_at,
-        deleted_at,
-    } = BrandResponse::of(&row.brand);
-    json!({
-        "id": id,
-        "name": name,
-        "created_at": created_at,
-        "updated_at": updated_at,
-        "deleted_at": deleted_at,
-        "sync": SyncResponse::of(row, now),
-    })
+/// A brand with its sync, as the API shows it.
+#[derive(Serialize)]
+struct SteeredBrand {
+    #[serde(flatten)]
+    brand: BrandResponse,
+    sync: SyncResponse,
 }
 
 /// What the sender asks for, and when.

@@ -6,7 +6,7 @@ mod parked;
 
 use admin_api::{ApiError, Fields};
 use auth::Actor;
-use brand::{BrandEvents, SyncReader, SyncStore};
+use brand::{BrandEvents, Intervention, SyncReader, SyncStore};
 use lambda_http::{Body, Request, Response, http::Method};
 use serde_json::json;
 use telemetry::Metrics;
@@ -17,8 +17,8 @@ pub use self::{
     parked::{LIMIT, MAX_LIMIT, Parked, SteerParked},
 };
 
-/// The most characters of a reason.
-const MAX_REASON: usize = 200;
+/// The most characters of a reason: a row keeps all of it.
+const MAX_REASON: usize = Intervention::MAX_REASON;
 
 /// The handler.
 pub struct SteerSync<S, E, P> {
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Who sent the request. The token check lets nobody through without an actor.
+/// The id of the user who sent the request. The token check rejects requests without one.
 fn operator(request: &Request) -> &str {
     let caller = request.extensions().get::<Actor>();
     caller.map_or("unknown", Actor::id)

@@ -16,9 +16,17 @@ pub fn execution_id(brand: BrandId) -> String {
     format!("{CMS_WORKFLOW}:{brand}")
 }
 
-/// The brand whose execution has that id, if it is one.
-#[must_use]
-pub fn brand_of_execution(id: &str) -> Option<BrandId> {
+/// The brand whose execution a path names: by its id, or by the workflow and the transaction.
+pub fn brand_of_execution(parts: &[&str]) -> Result<BrandId, ApiError> {
+    let found = match parts {
+        [id] => brand_of_id(id),
+        [CMS_WORKFLOW, transaction] => transaction.parse().ok(),
+        _ => None,
+    };
+    found.ok_or_else(|| no_such_execution(&parts.join(":")))
+}
+
+fn brand_of_id(id: &str) -> Option<BrandId> {
     let brand = id.strip_prefix(CMS_WORKFLOW)?;
     // A path may have the colon encoded.
     let brand = brand.strip_prefix(':').or(brand.strip_prefix("%3A"))?;

@@ -1,23 +1,17 @@
 //! The rows that are due, by the index `due`, and those that need an operator, by the index `attention`.
 
-use aws_sdk_dynamodb::{
-    operation::{query::builders::QueryFluentBuilder, update_item::UpdateItemError},
-    types::Select,
+use aws_sdk_dynamodb::operation::{
+    query::builders::QueryFluentBuilder, update_item::UpdateItemError,
 };
 
 use super::{
     page,
-    row::{
-        ATTENTION, ATTENTION_SHARD, DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error,
-        text,
-    },
+    row::{DUE, DUE_AT, DUE_SHARD, DUE_SINCE, Item, id_of, store_error, text},
 };
 use crate::{
-    BrandId, DueRow, DynamoDbBrandStore, Outbox, Schedule, StoreError, Timestamp, sync::FarAhead,
+    BrandId, DueRow, DynamoDbBrandStore, Outbox, Schedule, SparseIndex, StoreError, Timestamp,
+    sync::FarAhead,
 };
-
-/// The most rows that are counted in a shard.
-const MOST_COUNTED: i32 = 1_000;
 
 impl Outbox for DynamoDbBrandStore {
     async fn due(&self, shard: u8, now: Timestamp, limit: u16) -> Result<Vec<DueRow>, StoreError> {
@@ -68,13 +62,7 @@ impl Outbox for DynamoDbBrandStore {
     }
 
     async fn count_attention(&self, shard: u8) -> Result<u64, StoreError> {
-        let request = self
-            .shard_of_index(ATTENTION, shard)
-            .key_condition_expression(format!("{ATTENTION_SHARD} = :shard"))
-            .select(Select::Count)
-            .limit(MOST_COUNTED);
-        let answer = page(request).await?;
-        Ok(u64::try_from(answer.count).unwrap_or_default())
+        self.count_in_shard(SparseIndex::Attention, shard).await
     }
 }
 

@@ -141,18 +141,24 @@ impl DynamoDbBrandStore {
     }
 
     async fn count_in(&self, index: SparseIndex) -> Result<u64, StoreError> {
+        let counts = (0..SHARDS).map(|shard| self.count_in_shard(index, shard));
+        Ok(try_join_all(counts).await?.into_iter().sum())
+    }
+
+    /// How many rows a shard of the index has; counts up to [`MOST_COUNTED`].
+    pub(super) async fn count_in_shard(
+        &self,
+        index: SparseIndex,
+        shard: u8,
+    ) -> Result<u64, StoreError> {
         let (name, shard_key, _) = index.names();
-        let counts = (0..SHARDS).map(|shard| {
-            let request = self
-                .shard_of_index(name, shard)
-                .key_condition_expression(format!("{shard_key} = :shard"))
-                .select(Select::Count)
-                .limit(MOST_COUNTED);
-            page(request)
-        });
-        let counts = try_join_all(counts).await?;
-        let counts = counts.iter().map(|answer| u64::try_from(answer.count));
-        Ok(counts.map(Result::unwrap_or_default).sum())
+        let request = self
+            .shard_of_index(name, shard)
+            .key_condition_expression(format!("{shard_key} = :shard"))
+            .select(Select::Count)
+            .limit(MOST_COUNTED);
+        let answer = page(request).await?;
+        Ok(u64::try_from(answer.count).unwrap_or_default())
     }
 
     /// The items of at most [`BATCH`] ids. A busy table answers some of them only, and says which it has left.
