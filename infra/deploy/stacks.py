@@ -100,7 +100,7 @@ class Target:
         return outputs["ApiUrl"]
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The stack's events, the newest first; none if there is no stack."""
+        """The stack's events, newest first; an empty list if there is no stack."""
         pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=self.stack)
         try:
             for page in pages:

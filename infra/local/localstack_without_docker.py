@@ -50,7 +50,7 @@ def command(places: Places) -> tuple[list[str], dict[str, str]]:
         "OVERRIDE_IN_DOCKER": "0",  # in a container of another kind it would take itself for the image
         "FILESYSTEM_ROOT": str(_ROOT),
         "GATEWAY_LISTEN": f"127.0.0.1:{places.port}",
-        "GATEWAY_SERVER": "hypercorn",  # the default one listens on every interface, whatever is asked for
+        "GATEWAY_SERVER": "hypercorn",  # the default server ignores the address and listens on every interface
         "LOCALSTACK_HOST": f"127.0.0.1:{places.port}",
         "SQS_ENDPOINT_STRATEGY": "path",
         "SERVICES": "cloudformation,dynamodb,secretsmanager,sqs",

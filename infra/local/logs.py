@@ -51,7 +51,7 @@ class Line:
 
     @property
     def moment(self) -> str:
-        """The time as a sort key, whatever its precision and its spelling of UTC."""
+        """The time as a sort key. Precision and the spelling of UTC make no difference."""
         return self.time.rstrip("Z").partition("+")[0]
 
 

@@ -1,6 +1,6 @@
 //! GET /app: the console, a page with its style sheet and its module. All three are embedded in the executable.
 //!
-//! The page uses the public API only, with the token of whoever signs in, so this function needs no permissions and no configuration.
+//! The page calls the public API with the user's own token, so this function needs no permissions and no configuration.
 
 use std::sync::LazyLock;
 

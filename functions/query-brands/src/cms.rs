@@ -61,7 +61,7 @@ pub(crate) struct CmsAnswer {
 pub(crate) struct CmsResponse {
     #[serde(flatten)]
     pub(crate) status: ServiceStatus,
-    /// How many requests a second it may get; null where there is no limit.
+    /// The rate limit, in requests a second; null if there is no limit.
     pub(crate) requests_per_second: Option<f64>,
     pub(crate) brands: UnsyncedBrands,
     #[serde(skip_serializing_if = "Option::is_none")]

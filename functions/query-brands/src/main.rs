@@ -15,7 +15,7 @@ use users::DynamoDbUsers;
 struct Config {
     brands_table: String,
     circuits_table: String,
-    /// How many requests a second the CMS may get; none where there is no limit.
+    /// The CMS's rate limit, in requests a second; none if there is no limit.
     cms_requests_per_second: Option<f64>,
     admin_users_table: String,
     auth_secret_id: String,

@@ -148,7 +148,7 @@ where
         response
     }
 
-    /// Reports the calls of this batch and of earlier ones, if that is due and there is time. A failure is no failure of the batch.
+    /// Reports the calls of this batch and of earlier ones, if a report is due and there is time. If it fails, the batch does not.
     async fn report(&self, metrics: &Metrics, deadline: Option<Timestamp>) {
         let Some(reports) = &self.reports else {
             return;

@@ -271,7 +271,7 @@ async fn a_page_by_state_may_be_empty_and_yet_have_a_next() {
     let memory = store(names.map(|name| refused(&name)));
     let wanted = refused("Globex");
     memory.put(wanted.clone());
-    // The search is for a part of the name, whatever its case.
+    // The search ignores case.
     let (ids, sizes) = pages(&memory, "sync=refused&q=LOBE", 1).await;
     assert_eq!(ids, [wanted.brand.id.to_string()]);
     assert!(sizes.contains(&0), "{sizes:?}");

@@ -238,7 +238,7 @@ impl Bench {
         self.events.announced.lock().unwrap().clone()
     }
 
-    /// Whether somebody has asked something of the row.
+    /// Whether the row records an intervention.
     fn is_asked(&self, id: BrandId) -> bool {
         self.state(id).intervention.is_some()
     }
