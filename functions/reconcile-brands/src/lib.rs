@@ -1,0 +1,1 @@
+//! Compares the brands with the entries of the CMS, and mends what differs.
