@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use brand::{CMS_SUBSCRIBER, DynamoDbBrandStore};
-use circuit::{CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{Pace, CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::StubCms;
 use dead_letters::DeadLetterQueue;
-use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
+use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
 use workflow::{Engine, MemoryJournal, SystemEnvironment};
 
 use crate::Stack;
@@ -54,7 +54,7 @@ impl Clients {
         SyncBrand::new(
             brands,
             DeadLetterQueue::new(self.sqs.clone(), &stack.brand_events_dlq_url),
-            vec![Arc::new(CmsSubscriber::new(target))],
+            vec![Arc::new(CmsSubscriber::new(target, reconcile::Conflicts::Report))],
             Engine::new(Arc::new(MemoryJournal::default())),
             environment,
             record,

@@ -10,18 +10,20 @@ use std::{
 };
 
 use brand::{BrandEvent, BrandId, CMS_SUBSCRIBER};
-use circuit::{Change, CircuitGate, Failure, Permit, ProbeToken};
+use circuit::{
+    Change, CircuitGate, Failure, LONGEST_PAUSE, Pace, Permit, ProbeToken, Turn,
+};
 use cms::{Cms, CmsError};
 use futures::{
     FutureExt,
     future::{BoxFuture, Either, select},
 };
 use journal::Projection;
+use reconcile::Conflicts;
 use workflow::{EngineError, Environment, Invocation, Outcome, StepError, Timestamp, Workflow};
 
 use crate::{
-    Admission, Pace, Subscriber, Work,
-    pace::{LONGEST_PAUSE, Turn},
+    Admission, Subscriber, Work,
     record::{Answer, Record},
     workflow::{CmsProjection, SyncBrandToCmsWorkflow, SyncContext},
 };
@@ -294,12 +296,16 @@ fn step_error(error: CmsError) -> StepError {
 }
 
 /// Syncs brands to the CMS by the workflow `sync-brand-to-cms`.
-pub struct CmsSubscriber<C>(CmsTarget<C>);
+pub struct CmsSubscriber<C> {
+    target: CmsTarget<C>,
+    conflicts: Conflicts,
+}
 
 impl<C> CmsSubscriber<C> {
-    /// The subscriber for that CMS.
-    pub const fn new(target: CmsTarget<C>) -> Self {
-        Self(target)
+    /// The subscriber for that CMS. By `conflicts` it overwrites a name that an editor has changed, or else takes it for a
+    /// refusal.
+    pub const fn new(target: CmsTarget<C>, conflicts: Conflicts) -> Self {
+        Self { target, conflicts }
     }
 }
 
@@ -329,15 +335,16 @@ impl<C: Cms + 'static> Subscriber for CmsSubscriber<C> {
         probe: Option<&'a ProbeToken>,
         latest: Option<Timestamp>,
     ) -> BoxFuture<'a, Admission> {
-        self.0.admit(probe, latest).boxed()
+        self.target.admit(probe, latest).boxed()
     }
 
     fn run<'a>(&'a self, work: Work<'a>) -> BoxFuture<'a, Result<Outcome<()>, EngineError>> {
         async move {
             let context = SyncContext {
-                target: Arc::new(self.0.for_run(work.deadline)),
+                target: Arc::new(self.target.for_run(work.deadline)),
                 brand: work.row.brand.clone(),
                 holds: work.row.subscriber(CMS_SUBSCRIBER).holds,
+                conflicts: self.conflicts,
                 probe: work.probe.cloned(),
                 known: Mutex::default(),
             };
@@ -355,14 +362,14 @@ impl<C: Cms + 'static> Subscriber for CmsSubscriber<C> {
 
     fn probe<'a>(&'a self, token: &'a ProbeToken) -> BoxFuture<'a, ()> {
         async move {
-            if self.0.shared.is_closed(None).await {
+            if self.target.shared.is_closed(None).await {
                 return;
             }
             // Any id does: that the CMS does not hold it is an answer.
             let id = BrandId::new(brand::Timestamp::from_millis(0)).to_string();
-            let read = self.0.cms().get_brand(&id);
+            let read = self.target.cms().get_brand(&id);
             // `call` reports the result to the circuit; nothing else depends on it.
-            drop(self.0.call(Purpose::Probe, Some(token), read).await);
+            drop(self.target.call(Purpose::Probe, Some(token), read).await);
         }
         .boxed()
     }

@@ -6,7 +6,6 @@
 mod cms_subscriber;
 mod event;
 mod handler;
-mod pace;
 mod parking;
 mod received;
 mod record;
@@ -16,7 +15,6 @@ mod workflow;
 pub use cms_subscriber::{CmsSubscriber, CmsTarget};
 pub use event::{Hint, MAX_EVENT, Poison};
 pub use handler::{Config, SyncBrand};
-pub use pace::Pace;
 pub use parking::{Parking, ParkingError};
 pub use record::Record;
 pub use subscriber::{Admission, Subscriber, Work};

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
 use brand::DynamoDbBrandStore;
-use circuit::{CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{Pace, CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
 use cms::{ApiKey, Cms, CmsConfig, CmsModel, CmsUrl, EntryStatus, Faults, OnDelete};
 use config::{ConfigError, Env};
 use dead_letters::DeadLetterQueue;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, SyncBrand};
+use reconcile::Conflicts;
+use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
 use workflow::{Engine, EngineConfig, MemoryJournal, ResumePolicy, SystemEnvironment};
 
 /// How long one request to the CMS may take.
@@ -27,6 +28,7 @@ struct Config {
     resume: ResumePolicy,
     time_budget: Duration,
     circuit: CircuitConfig,
+    cms_conflicts: Conflicts,
     /// This process's share of the rate at which the CMS may be called, in calls a second.
     cms_rate_share: Option<f64>,
 }
@@ -75,27 +77,11 @@ impl Config {
             resume,
             time_budget: Duration::from_hours(hours),
             circuit,
-            cms_rate_share: rate_share(&mut env),
+            cms_conflicts: env.parse("CMS_CONFLICTS").unwrap_or_default(),
+            cms_rate_share: config::cms_rate_share(&mut env),
         };
         env.finish(config)
     }
-}
-
-/// This process's share of the rate: the rate divided by the mapping's maximum concurrency. 0 means no limit.
-fn rate_share(env: &mut Env) -> Option<f64> {
-    const RATE: &str = "CMS_REQUESTS_PER_SECOND";
-    let rate: Option<f64> = env.parse(RATE);
-    let processes: Option<u32> = env.parse("SYNC_BRAND_MAXIMUM_CONCURRENCY");
-    let (rate, processes) = rate.zip(processes)?;
-    if !rate.is_finite() || rate < 0.0 {
-        env.problem(RATE, "must be 0 or more");
-    } else if rate > 0.0 && processes == 0 {
-        env.problem(
-            RATE,
-            "SYNC_BRAND_MAXIMUM_CONCURRENCY must not be 0, or nothing says how many processes share the rate",
-        );
-    }
-    (rate > 0.0).then(|| rate / f64::from(processes))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -144,7 +130,7 @@ async fn main() -> Result<(), Error> {
     let sync_brand = SyncBrand::new(
         DynamoDbBrandStore::new(dynamodb, config.brands_table),
         DeadLetterQueue::new(sqs, config.brand_events_dlq_url),
-        vec![Arc::new(CmsSubscriber::new(target))],
+        vec![Arc::new(CmsSubscriber::new(target, config.cms_conflicts))],
         engine,
         environment,
         record,
@@ -162,40 +148,4 @@ async fn main() -> Result<(), Error> {
 async fn api_key(sdk: &aws::Sdk, secret_id: &str) -> Result<ApiKey, Error> {
     let secret = config::fetch_secret(sdk, secret_id).await?;
     Ok(secret.expose().parse()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use config::Env;
-
-    use super::rate_share;
-
-    fn share(rate: &'static str, processes: &'static str) -> Result<Option<f64>, String> {
-        let mut env = Env::of([
-            ("CMS_REQUESTS_PER_SECOND", rate),
-            ("SYNC_BRAND_MAXIMUM_CONCURRENCY", processes),
-        ]);
-        let share = rate_share(&mut env);
-        env.finish(share).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn the_processes_share_the_rate_and_a_rate_without_their_number_is_a_problem() {
-        assert_eq!(share("10", "4"), Ok(Some(2.5)));
-        assert_eq!(share("0", "4"), Ok(None));
-        assert_eq!(share("0", "0"), Ok(None));
-        for (rate, processes, problem) in [
-            ("10", "0", "SYNC_BRAND_MAXIMUM_CONCURRENCY must not be 0"),
-            ("-1", "4", "CMS_REQUESTS_PER_SECOND: must be 0 or more"),
-            ("inf", "4", "CMS_REQUESTS_PER_SECOND: must be 0 or more"),
-            ("ten", "4", "CMS_REQUESTS_PER_SECOND: invalid float"),
-            ("10", "", "SYNC_BRAND_MAXIMUM_CONCURRENCY is not set"),
-        ] {
-            let error = share(rate, processes).err();
-            assert!(
-                error.is_some_and(|error| error.contains(problem)),
-                "{problem}"
-            );
-        }
-    }
 }

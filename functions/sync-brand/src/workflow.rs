@@ -9,6 +9,7 @@ use brand::{Brand, BrandId, CMS_WORKFLOW, Held};
 use circuit::ProbeToken;
 use cms::{Cms, CmsBrand, CmsEntry, CmsError, EntryRef};
 use journal::{Projection, SyncInput};
+use reconcile::Conflicts;
 use serde::{Deserialize, Serialize};
 use workflow::{
     Call, Flow, Query, Run, RunState, Step, StepError, StepResponse, StepResult, Steps, Workflow,
@@ -29,6 +30,8 @@ pub struct SyncContext<C> {
     pub(crate) brand: Brand,
     /// What the CMS is known to hold of it.
     pub(crate) holds: Option<Held>,
+    /// What follows where an editor has changed the entry, too.
+    pub(crate) conflicts: Conflicts,
     /// The probe's token, if this run is a probe.
     pub(crate) probe: Option<ProbeToken>,
     /// What the CMS holds, where nothing that was sent since may have changed it.
@@ -59,7 +62,8 @@ impl<C: Cms + 'static> Workflow<SyncContext<C>> for SyncBrandToCmsWorkflow {
     ) -> Result<(), StepError> {
         let (brand, held) = flow.read(&RetrieveBrand, &input.version).await?;
         let from = if input.in_doubt {
-            flow.read(&ReadCms, &brand.id).await?
+            let found = flow.read(&ReadCms, &brand.id).await?;
+            found.or(held.filter(|held| held.unlinked))
         } else {
             held
         };
@@ -152,8 +156,9 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
             let held = context.bring(*id, None, None, call).await?;
             return Ok(StepResponse::new(held));
         };
-        let held = context.held(*id, call).await?;
-        if name_of(held.as_ref()) == Some(name) {
+        let unlinked = || from.clone().filter(|held| held.unlinked);
+        let held = context.held(*id, call).await?.or_else(unlinked);
+        if is_as_wanted(held.as_ref(), Some(name)) {
             return Ok(StepResponse::new(held));
         }
         if held != *from {
@@ -163,7 +168,8 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         Ok(StepResponse::new(held))
     }
 
-    /// The input says what the CMS held before, so that is all it takes, also where the outcome is unknown.
+    /// The input says what the CMS held before, so that is all it takes, also where the outcome is unknown. What an editor has
+    /// written meanwhile stays; and an entry that bears the brand's id now loses nothing by that.
     async fn compensate(
         &self,
         context: &SyncContext<C>,
@@ -171,12 +177,16 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         _: Option<&()>,
         call: &Call,
     ) -> Result<(), StepError> {
-        let CmsChange { id, from, .. } = change;
-        let Some(Held { name, .. }) = from else {
+        let CmsChange { id, from, to } = change;
+        let Some(Held { name, unlinked, .. }) = from else {
             return context.bring(*id, None, None, call).await.map(drop);
         };
+        if *unlinked {
+            return Ok(());
+        }
         let held = context.held(*id, call).await?;
-        if name_of(held.as_ref()) == Some(name) {
+        let is_edited = held.is_some() && name_of(held.as_ref()) != to.as_deref();
+        if is_as_wanted(held.as_ref(), Some(name)) || is_edited {
             return Ok(());
         }
         settled(call)?;
@@ -203,7 +213,17 @@ impl<C: Cms> SyncContext<C> {
     async fn ask(&self, id: BrandId) -> Result<Option<Held>, CallError> {
         let id = id.to_string();
         let read = self.target.cms().get_brand(&id);
-        Ok(self.call(Purpose::Read(&id), read).await?.map(held))
+        let found = self.call(Purpose::Read(&id), read).await?.map(held);
+        // A CMS may spell a name in another way.
+        let agreed = self.holds.as_ref();
+        Ok(found.map(|found| match agreed {
+            Some(agreed) if agreed.spelled.as_ref() == Some(&found.name) => Held {
+                name: agreed.name.clone(),
+                spelled: Some(found.name),
+                ..found
+            },
+            _ => found,
+        }))
     }
 
     /// Asks the CMS, and remembers the answer unless an earlier call may still make it wrong.
@@ -235,8 +255,9 @@ impl<C: Cms> SyncContext<C> {
         let refusal = match self.write(id, supposed.as_ref(), to, call).await {
             Ok(entry) => {
                 return Ok(entry.map(held).zip(to).map(|(held, name)| Held {
-                    // A CMS may spell a name in another way. What was written is what the next version is compared with.
+                    // What was written is what the next version is compared with.
                     name: name.to_owned(),
+                    spelled: (held.name != name).then_some(held.name),
                     ..held
                 }));
             }
@@ -248,12 +269,27 @@ impl<C: Cms> SyncContext<C> {
         };
         // What a conflict means shows in what the CMS holds.
         let found = self.read(id, call).await?;
-        if name_of(found.as_ref()) == to {
+        if is_as_wanted(found.as_ref(), to) {
             return Ok(found);
         }
         if to.is_some() && found != supposed {
-            let message = "the CMS holds another state than was known";
-            return Err(StepError::transient(message).with_source(refusal));
+            let message = match (&supposed, &found) {
+                (Some(supposed), None) if supposed.unlinked => {
+                    "the CMS no longer has the entry as an editor made it"
+                }
+                (Some(supposed), Some(found))
+                    if !supposed.unlinked
+                        && found.shown() != supposed.shown()
+                        && self.conflicts != Conflicts::Ours =>
+                {
+                    "an editor has renamed the entry since"
+                }
+                _ => {
+                    let message = "the CMS holds another state than was known";
+                    return Err(StepError::transient(message).with_source(refusal));
+                }
+            };
+            return Err(StepError::permanent(message).with_source(refusal));
         }
         // It may refuse a request because it is still at work on an earlier one with the same key.
         settled(call)?;
@@ -298,12 +334,17 @@ impl<C: Cms> SyncContext<C> {
             let entry = EntryRef {
                 id: held.entry.clone(),
                 revision: held.revision.clone(),
+                name: Some(held.shown().to_owned()),
             };
             // The same change of another revision is another request.
             let revision = entry.revision.as_deref().unwrap_or_default();
-            let key = format!("{key}/update/{revision}");
-            let update = cms.update_brand(&brand, &entry, &key);
-            self.call(purpose, update).await
+            if held.unlinked {
+                let key = format!("{key}/link/{revision}");
+                self.call(purpose, cms.link_brand(&brand, &entry, &key)).await
+            } else {
+                let key = format!("{key}/update/{revision}");
+                self.call(purpose, cms.update_brand(&brand, &entry, &key)).await
+            }
         } else {
             let key = format!("{key}/create");
             self.call(purpose, cms.create_brand(&brand, &key)).await
@@ -329,10 +370,16 @@ fn settled(call: &Call) -> Result<(), StepError> {
 
 fn held(CmsEntry { brand, entry }: CmsEntry) -> Held {
     Held {
-        name: brand.name,
         entry: entry.id,
         revision: entry.revision,
+        ..Held::named(brand.name)
     }
+}
+
+/// Whether the CMS holds the brand by that name, in an entry that bears its id; where no name is wanted, whether it does not hold
+/// the brand.
+fn is_as_wanted(held: Option<&Held>, name: Option<&str>) -> bool {
+    name_of(held) == name && held.is_none_or(|held| !held.unlinked)
 }
 
 fn name_of(held: Option<&Held>) -> Option<&str> {
@@ -354,6 +401,16 @@ impl Projection for CmsProjection {
         }
         let change: Option<CmsChange> = step.input.parse().ok();
         // The undo may have made another entry, or another revision of it.
-        change.and_then(|change| change.from.map(|held| Held::named(held.name)))
+        let from = change.and_then(|change| change.from);
+        from.map(|held| {
+            if held.unlinked {
+                held
+            } else {
+                Held {
+                    spelled: held.spelled,
+                    ..Held::named(held.name)
+                }
+            }
+        })
     }
 }

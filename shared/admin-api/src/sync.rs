@@ -141,11 +141,13 @@ fn error(
 fn holds(held: Held, in_doubt: bool) -> HeldResponse {
     let Held {
         name,
+        spelled,
         entry,
         revision,
+        unlinked: _,
     } = held;
     HeldResponse {
-        name,
+        name: spelled.unwrap_or(name),
         entry,
         revision,
         in_doubt,

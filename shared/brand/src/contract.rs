@@ -18,9 +18,10 @@ use futures::future::join_all;
 
 use crate::{
     Action, Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
-    Indexes, Intervention, Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule,
+    Indexes, Intervention, Inventory, Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule,
     SubscriberState, SyncReader, SyncStore, SyncWrite, SyncWritten, TakeUp, TakenUp, Timestamp,
     UnsyncedCount, WriteScope, take_up, take_up_for,
+    take_up_seen,
 };
 
 const SUBSCRIBERS: &[&str] = &["one", "other"];
@@ -53,8 +54,10 @@ fn write(row: &BrandRow, lease: Lease, scope: WriteScope) -> SyncWrite {
         reached: row.brand.version,
         holds: Some(Held {
             name: "Acme".to_owned(),
+            spelled: Some("acme".to_owned()),
             entry: Some("entry-1".to_owned()),
             revision: Some("7".to_owned()),
+            unlinked: true,
         }),
         in_doubt: true,
         mark: Some(Mark::new(
@@ -546,6 +549,98 @@ async fn taking_up_for_a_person<S: BrandWriter + SyncStore>(store: &S, now: Time
     let missing = (new_brand("Missing").id, TakeUp::Again);
     let missing = take_up_for(store, missing, SUBSCRIBERS, "t", (Some(&asked), now)).await;
     assert_eq!(missing.unwrap(), TakenUp::Missing);
+}
+
+/// The suite for a row that is taken up as it was seen.
+pub async fn taking_up_as_seen<S: BrandWriter + SyncStore>(store: &S) {
+    let now = Timestamp::now();
+    let created = stored(store, "Acme").await;
+    let scope = WriteScope::Schedule(1, Schedule::default());
+    let done = write(&created, lease("a", 1), scope);
+    assert_eq!(store.write(&done).await.unwrap(), SyncWritten::Applied);
+    let seen = row(store, created.brand.id).await;
+    assert!(take_up_seen(store, &seen, "one", "t", now).await.unwrap());
+    let due = row(store, seen.brand.id).await;
+    let before = seen.subscriber("one");
+    let expected = SubscriberState {
+        reached: 0,
+        in_doubt: true,
+        mark: None,
+        run: None,
+        ..before
+    };
+    assert_eq!((due.subscriber("one"), due.due_at), (expected, Some(now)));
+    // The row has been written to since; and then its brand is changed.
+    assert!(!take_up_seen(store, &seen, "one", "u", now).await.unwrap());
+    let name = BrandName::parse("Globex").unwrap();
+    let changed = store.update(seen.brand.id, &name, None, now).await.unwrap();
+    assert!(matches!(changed, Changed::Done(_)));
+    assert!(!take_up_seen(store, &due, "one", "v", now).await.unwrap());
+    let left = row(store, seen.brand.id).await;
+    assert_eq!(left.lease, due.lease);
+}
+
+/// The suite for [`Inventory`]. The store holds nothing else.
+pub async fn inventory<S: BrandWriter + SyncStore + Inventory>(store: &S) {
+    assert_eq!(all_of(store, 2).await, BTreeSet::new());
+    let mut all = BTreeSet::new();
+    for _ in 0..23 {
+        all.insert(stored(store, "Acme").await.brand.id);
+    }
+    let deleted = stored(store, "Globex").await.brand;
+    let now = deleted.created_at.plus(Duration::from_secs(1));
+    store.delete(deleted.id, None, now).await.unwrap();
+    let state = SubscriberState {
+        holds: Some(Held {
+            unlinked: true,
+            entry: Some("entry-1".to_owned()),
+            ..Held::named("Initech")
+        }),
+        ..SubscriberState::default()
+    };
+    let made = new_brand("Initech");
+    let inserted = store.insert(&made, ("one", &state)).await.unwrap();
+    assert_eq!(inserted, Created::New);
+    let existing = Created::Existing(Box::new(made.clone()));
+    let unknown = SubscriberState::default();
+    let again = store.insert(&made, ("one", &unknown)).await.unwrap();
+    assert_eq!(again, existing);
+    let kept = row(store, made.id).await;
+    assert_eq!((kept.subscriber("one"), kept.due_at), (state, Some(made.updated_at)));
+    all.insert(made.id);
+    // Of what is stored as deleted, only the row is there.
+    let gone = Brand {
+        deleted_at: Some(now),
+        ..new_brand("Umbrella")
+    };
+    let inserted = store.insert(&gone, ("one", &unknown)).await.unwrap();
+    assert_eq!(inserted, Created::New);
+    for limit in [1, 2, 7, 100] {
+        assert_eq!(all_of(store, limit).await, all, "pages of {limit}");
+    }
+    let asked = [gone.id, made.id, new_brand("Missing").id, deleted.id];
+    let found = store.rows(&asked).await.unwrap().rows.into_iter();
+    let found: Vec<(BrandId, bool)> = found
+        .map(|row| (row.brand.id, row.brand.deleted_at.is_some()))
+        .collect();
+    let expected = [(gone.id, true), (made.id, false), (deleted.id, true)];
+    assert_eq!(found, expected);
+}
+
+/// All brands that are not deleted, page by page, each of them once.
+async fn all_of<S: Inventory>(store: &S, limit: u16) -> BTreeSet<BrandId> {
+    let (mut all, mut after) = (BTreeSet::new(), None);
+    loop {
+        let page = store.page(after.as_ref(), limit).await.unwrap();
+        assert!(page.ids.len() <= limit.into());
+        for id in page.ids {
+            assert!(all.insert(id), "{id} comes twice");
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return all,
+        }
+    }
 }
 
 /// The suite for [`SyncReader`]. The store holds nothing else.

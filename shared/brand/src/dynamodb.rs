@@ -1,6 +1,7 @@
 //! Brands on DynamoDB: one table, one row a brand.
 
 mod changes;
+mod inventory;
 mod outbox;
 mod reading;
 mod row;

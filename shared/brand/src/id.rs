@@ -35,6 +35,21 @@ impl BrandId {
         Self(key.uuid())
     }
 
+    /// The id of the brand that an entry of a target becomes. `target` names it, `entry` is its own id of the entry.
+    #[must_use]
+    pub fn of_entry(target: &str, entry: &str) -> Self {
+        /// A random UUID, of this project alone.
+        const ENTRIES: Uuid = Uuid::from_u128(0x6b0c_53f2_9d0e_4a61_8f5b_1c7a_e0d4_9b37);
+        let name = format!("{} {target} {entry}", target.len());
+        Self(Uuid::new_v5(&ENTRIES, name.as_bytes()))
+    }
+
+    /// The last 64 bits of the id. All but two of them are random, or a hash's.
+    #[must_use]
+    pub fn random_bits(self) -> u64 {
+        self.0.as_u64_pair().1
+    }
+
     /// When the brand was created, where the id tells.
     #[must_use]
     pub(crate) fn created_at(self) -> Option<Timestamp> {

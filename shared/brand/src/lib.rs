@@ -2,7 +2,8 @@
 //!
 //! The types parse at the edge and are trusted from there on. A stored row is read leniently, whatever the edge would say to it. A brand's row has one truth for all: the brand, and how far each
 //! subscriber is with it. A port serves one client: [`BrandWriter`] the API, [`BrandReader`] its lists, [`SyncStore`] the
-//! worker that syncs a row, [`Outbox`] the sweep, [`SyncReader`] those who look how far brands are. Each is implemented on DynamoDB and in memory.
+//! worker that syncs a row, [`Outbox`] the sweep, [`SyncReader`] those who look how far brands are, [`Inventory`] the
+//! comparison with a target. Each is implemented on DynamoDB and in memory.
 
 /// How many shards the indexes of brands have. Every new brand is written to them, and a partition takes 1,000 writes a
 /// second: so an index takes 8,000, and a larger number here makes it more.
@@ -23,6 +24,7 @@ mod dynamodb;
 mod event;
 mod id;
 mod idempotency;
+mod inventory;
 mod memory;
 mod model;
 mod name;
@@ -40,6 +42,7 @@ pub use event::{
 };
 pub use id::{BrandId, InvalidBrandId};
 pub use idempotency::{IdempotencyKey, InvalidIdempotencyKey, RequestDigest};
+pub use inventory::{Inventory, InventoryPage};
 pub use memory::MemoryBrandStore;
 pub use model::Brand;
 pub use name::{BrandName, InvalidBrandName};
@@ -52,7 +55,7 @@ pub use store::{BrandWriter, Changed, Created, StoreError};
 pub use sync::{
     Action, BrandRow, DueRow, Held, Intervention, Lease, Mark, MarkKind, Outbox, RunRecord,
     Schedule, SubscriberState, SyncStore, SyncWrite, SyncWritten, TakeUp, TakenUp, WriteScope,
-    take_up, take_up_for,
+    take_up, take_up_for, take_up_seen,
 };
 pub use timestamp::Timestamp;
 pub use unsynced::{

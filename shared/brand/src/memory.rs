@@ -1,5 +1,6 @@
 //! Brands in memory, for tests: the same conditions as on DynamoDB, under one lock.
 
+mod inventory;
 mod reading;
 mod unsynced;
 
@@ -55,6 +56,17 @@ impl Stored {
     }
 }
 
+impl From<BrandRow> for Stored {
+    fn from(row: BrandRow) -> Self {
+        Self {
+            due_since: row.due_at,
+            attention_since: row.attention_since(),
+            expires_at: None,
+            row,
+        }
+    }
+}
+
 type Rows = BTreeMap<BrandId, Stored>;
 
 /// A store that holds brands in memory. Clones share them.
@@ -99,16 +111,20 @@ impl MemoryBrandStore {
         self.rows().get(&id)?.expires_at
     }
 
+    /// Stores a new row, unless its brand is stored.
+    fn insert_row(&self, row: BrandRow) -> Created {
+        let mut rows = self.rows();
+        if let Some(stored) = rows.get(&row.brand.id) {
+            return Created::Existing(Box::new(stored.row.brand.clone()));
+        }
+        rows.insert(row.brand.id, Stored::from(row));
+        Created::New
+    }
+
     /// Stores a row as it is, as a restore from a backup would.
     pub fn put(&self, row: impl Into<BrandRow>) {
         let row = row.into();
-        let stored = Stored {
-            due_since: row.due_at,
-            attention_since: row.attention_since(),
-            expires_at: None,
-            row,
-        };
-        self.rows().insert(stored.row.brand.id, stored);
+        self.rows().insert(row.brand.id, Stored::from(row));
     }
 
     /// Removes a row.
@@ -155,19 +171,10 @@ impl MemoryBrandStore {
 
 impl BrandWriter for MemoryBrandStore {
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
-        let mut rows = self.rows();
-        if let Some(stored) = rows.get(&brand.id) {
-            return Ok(Created::Existing(Box::new(stored.row.brand.clone())));
-        }
-        let mut stored = Stored {
-            row: brand.clone().into(),
-            due_since: None,
-            attention_since: None,
-            expires_at: None,
-        };
-        stored.changed(brand.updated_at);
-        rows.insert(brand.id, stored);
-        Ok(Created::New)
+        Ok(self.insert_row(BrandRow {
+            due_at: Some(brand.updated_at.plus(NOTIFY_AFTER)),
+            ..brand.clone().into()
+        }))
     }
 
     async fn update(

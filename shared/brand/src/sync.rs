@@ -177,17 +177,23 @@ impl Action {
     }
 }
 
-/// What a target holds of a brand.
+/// What a target holds of a brand: the last state that both sides agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
-    /// The brand's name there.
+    /// The brand's name, as it was written there.
     pub name: String,
+    /// How the target spells that name; none where it spells it as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spelled: Option<String>,
     /// The target's own id of its entry; none where that is the brand's id, or is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,
     /// The entry's revision; none where the target has none, or it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Whether an editor made the entry, and it does not bear the brand's id yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unlinked: bool,
 }
 
 impl Held {
@@ -196,9 +202,17 @@ impl Held {
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            spelled: None,
             entry: None,
             revision: None,
+            unlinked: false,
         }
+    }
+
+    /// The name that the target shows.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.spelled.as_deref().unwrap_or(&self.name)
     }
 }
 
@@ -455,6 +469,41 @@ pub async fn take_up_for<S: SyncStore>(
         }
     }
     Ok(TakenUp::Busy)
+}
+
+/// Makes a row due for one subscriber, whose target is then read and brought to what the row says. Only if the row stands as it was
+/// seen: false where it has changed meanwhile.
+///
+/// ```text
+/// reconciliation: read target ──► read row (A, 3) ──► take up, seen (A, 3): refused
+/// client, sync:                        └──► version 2 ──► synced (B, 5) ──┘
+/// ```
+pub async fn take_up_seen<S: SyncStore>(
+    store: &S,
+    row: &BrandRow,
+    name: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let state = SubscriberState {
+        reached: 0,
+        in_doubt: true,
+        mark: None,
+        run: None,
+        ..row.subscriber(name)
+    };
+    let schedule = Schedule {
+        due_at: Some(now),
+        ..Schedule::default()
+    };
+    let write = SyncWrite {
+        id: row.brand.id,
+        seen: row.lease.clone(),
+        lease: Lease::following(row.lease.as_ref(), token, None),
+        subscribers: BTreeMap::from([(name.to_owned(), state)]),
+        scope: WriteScope::Schedule(row.brand.version, schedule),
+    };
+    Ok(store.write(&write).await? == SyncWritten::Applied)
 }
 
 /// The port to the rows that are due, for the sweep. Rows are named as they are stored, so that one which cannot be read

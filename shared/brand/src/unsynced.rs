@@ -65,6 +65,7 @@ impl Indexes {
         match index {
             SparseIndex::Attention => self.attention,
             SparseIndex::Due => self.due,
+            SparseIndex::Listed => false,
         }
     }
 }
@@ -76,9 +77,12 @@ pub enum SparseIndex {
     Attention,
     /// Rows that are due.
     Due,
+    /// Brands that are not deleted, by the time of creation.
+    Listed,
 }
 
 impl SparseIndex {
+    /// Those of brands that are not synced.
     pub(crate) const BOTH: [Self; 2] = [Self::Attention, Self::Due];
 }
 
@@ -119,6 +123,7 @@ impl fmt::Display for Place {
         let index = match self.index {
             SparseIndex::Attention => 'a',
             SparseIndex::Due => 'd',
+            SparseIndex::Listed => 'l',
         };
         let Self { shard, id, at, .. } = self;
         write!(formatter, "{index}.{shard}.{id}.{at}")
@@ -138,6 +143,7 @@ impl FromStr for Place {
         let index = match parts.next() {
             Some("a") => SparseIndex::Attention,
             Some("d") => SparseIndex::Due,
+            Some("l") => SparseIndex::Listed,
             _ => return Err(InvalidPlace),
         };
         let shard = parts.next().and_then(|shard| shard.parse().ok());

@@ -172,6 +172,7 @@ async fn it_does_what_a_store_of_brands_must() {
     contract::concurrent_changes(&store).await;
     contract::sync(&store).await;
     contract::taking_up(&store).await;
+    contract::taking_up_as_seen(&store).await;
     contract::outbox(&store).await;
 }
 
@@ -179,6 +180,7 @@ async fn it_does_what_a_store_of_brands_must() {
 #[ignore = "needs the local stack: make test"]
 async fn what_is_not_synced_is_found_on_dynamodb() {
     contract::sync_reader(&Table::create().await.store).await;
+    contract::inventory(&Table::create().await.store).await;
 }
 
 /// Passes requests on to the emulator, and loses the reply to the first one: it is carried out, and the connection ends.

@@ -28,9 +28,15 @@ fn it_knows_which_rows_are_due() {
 #[test]
 fn it_takes_rows_up_again() {
     block_on(contract::taking_up(&MemoryBrandStore::new()));
+    block_on(contract::taking_up_as_seen(&MemoryBrandStore::new()));
 }
 
 #[test]
 fn what_is_not_synced_is_found_in_memory() {
     block_on(contract::sync_reader(&MemoryBrandStore::new()));
+}
+
+#[test]
+fn all_brands_are_found_in_memory() {
+    block_on(contract::inventory(&MemoryBrandStore::new()));
 }

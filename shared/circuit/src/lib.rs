@@ -3,6 +3,7 @@
 //! - [`CircuitGate`]: a process asks it before it calls the service, and reports to it afterwards.
 //! - [`CircuitBreaker`]: the sweep begins probes with it, and an operator opens and closes the circuit.
 //! - [`Circuit`]: the item. Its transitions are plain functions of it and of the time.
+//! - [`Pace`]: the rate at which a process calls the service.
 //! - [`CallReports`]: what a process counts of its calls, and reports once a minute at most.
 //! - [`ServiceStatus`]: both, for a person.
 //!
@@ -23,6 +24,7 @@ pub mod conformance;
 mod dynamodb;
 mod gate;
 mod memory;
+mod pace;
 mod status;
 mod store;
 
@@ -35,5 +37,6 @@ pub use circuit::{
 pub use dynamodb::DynamoDbCircuitStore;
 pub use gate::{CircuitGate, Permit};
 pub use memory::MemoryCircuitStore;
+pub use pace::{LONGEST_PAUSE, Pace, Ticket, Turn};
 pub use status::{CircuitView, MinuteView, ServiceStatus};
 pub use store::{CircuitError, CircuitStore, Committed};

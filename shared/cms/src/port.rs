@@ -34,6 +34,24 @@ pub struct EntryRef {
     /// The entry's revision; none where the CMS has none, or it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// The name that the entry is known to have, as the CMS spells it; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// An entry that bears no brand's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct UnlinkedEntry {
+    pub entry: EntryRef,
+    pub name: String,
+}
+
+#[allow(missing_docs)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnlinkedPage {
+    pub entries: Vec<UnlinkedEntry>,
+    pub next: Option<String>,
 }
 
 /// A page of the entries that bear a brand's id.
@@ -55,6 +73,7 @@ pub struct CmsPage {
 /// one operation with one argument. CMSes without keys ignore it.
 ///
 /// An implementation bounds each request by its own time-out; the caller bounds a call by dropping the future.
+#[allow(missing_docs)]
 #[async_trait]
 pub trait Cms: Send + Sync {
     /// The entry that bears this brand's id; none where there is none.
@@ -81,6 +100,22 @@ pub trait Cms: Send + Sync {
 
     /// At most `limit` entries that bear a brand's id, behind the cursor.
     async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError>;
+
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.get_brand(id).await?);
+        }
+        Ok(found)
+    }
+
+    async fn list_unlinked(&self, _: Option<&str>, _: u16) -> Result<UnlinkedPage, CmsError> {
+        Ok(UnlinkedPage::default())
+    }
+
+    async fn link_brand(&self, _: &CmsBrand, _: &EntryRef, _: &str) -> Result<CmsEntry, CmsError> {
+        Err(CmsError::Unsendable("this CMS has no entries without a brand's id"))
+    }
 }
 
 #[async_trait]
@@ -108,5 +143,17 @@ impl<C: Cms + ?Sized> Cms for Arc<C> {
 
     async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
         (**self).list_brands(after, limit).await
+    }
+
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        (**self).get_brands(ids).await
+    }
+
+    async fn list_unlinked(&self, after: Option<&str>, limit: u16) -> Result<UnlinkedPage, CmsError> {
+        (**self).list_unlinked(after, limit).await
+    }
+
+    async fn link_brand(&self, brand: &CmsBrand, entry: &EntryRef, key: &str) -> Result<CmsEntry, CmsError> {
+        (**self).link_brand(brand, entry, key).await
     }
 }

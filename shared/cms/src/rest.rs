@@ -131,7 +131,7 @@ fn entry(brand: &Value) -> Option<CmsEntry> {
             id: text("id")?,
             name: text("name")?,
         },
-        entry: EntryRef {
+        entry: EntryRef { name: None,
             id: None,
             revision: text("revision"),
         },

@@ -75,7 +75,7 @@ impl StrapiCms {
                 id: text(self.id_field())?,
                 name,
             },
-            entry: EntryRef {
+            entry: EntryRef { name: None,
                 id: Some(text("documentId")?),
                 revision: None,
             },

@@ -4,7 +4,9 @@
 //! once, by name and never by value.
 
 mod env;
+mod rate;
 mod secret;
 
 pub use env::{ConfigError, Env};
+pub use rate::cms_rate_share;
 pub use secret::{Secret, SecretError, fetch_secret};

@@ -64,7 +64,7 @@ impl Entry {
                 id: id.to_owned(),
                 name: self.name.clone(),
             },
-            entry: EntryRef {
+            entry: EntryRef { name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
             },

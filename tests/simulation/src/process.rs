@@ -12,10 +12,10 @@ use std::{
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use brand::CMS_SUBSCRIBER;
-use circuit::{CallReports, CircuitGate};
+use circuit::{Pace, CallReports, CircuitGate};
 use futures::future::{Either, select};
 use republish_brands::{Limits, RepublishBrands};
-use sync_brand::{CmsSubscriber, CmsTarget, Pace, Record, Subscriber, SyncBrand};
+use sync_brand::{CmsSubscriber, CmsTarget, Record, Subscriber, SyncBrand};
 use telemetry::Trace;
 use tokio::{
     sync::mpsc,
@@ -60,7 +60,7 @@ impl Worker {
         };
         let pace = Pace::new(world.plan.share_of_rate());
         let target = CmsTarget::new(cms, gate, pace, clock.clone(), record.clone(), CMS_TIMEOUT);
-        let cms = CmsSubscriber::new(target);
+        let cms = CmsSubscriber::new(target, reconcile::Conflicts::Report);
         let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(cms)];
         if world.plan.has_second_subscriber {
             subscribers.push(Arc::new(SearchClient {

@@ -367,9 +367,9 @@ pub(crate) fn second_synced() -> SubscriberState {
     SubscriberState {
         reached: 2,
         holds: Some(Held {
-            name: "Second".to_owned(),
             entry: Some("entry-1".to_owned()),
             revision: Some("7".to_owned()),
+            ..Held::named("Second")
         }),
         ..SubscriberState::default()
     }

@@ -27,40 +27,9 @@ const ATTEMPTS: u32 = 100;
 const MAX_LEAD: u64 = 64;
 
 impl BrandWriter for DynamoDbBrandStore {
-    /// The SDK repeats a request whose reply was lost:
-    ///
-    /// ```text
-    /// put ──► stored, reply lost ──► put again ──► refused, since it is stored
-    /// ```
-    ///
-    /// and the row that comes back with the refusal tells the caller that it is its own.
     async fn create(&self, brand: &Brand) -> Result<Created, StoreError> {
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(new_row(
-                brand,
-                brand.updated_at.plus(self.notify_after),
-            )?))
-            .condition_expression("attribute_not_exists(id)")
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = request.send().await else {
-            return Ok(Created::New);
-        };
-        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
-        else {
-            return Err(store_error(error));
-        };
-        let existing = match &refused.item {
-            Some(item) => Some(brand_of(item)?),
-            // Older emulators refuse without the row.
-            None => self.load(brand.id).await?.map(|row| row.brand),
-        };
-        match existing {
-            Some(existing) => Ok(Created::Existing(Box::new(existing))),
-            None => Err(store_error(error)),
-        }
+        let row = new_row(brand, brand.updated_at.plus(self.notify_after))?;
+        self.put_new(brand, row).await
     }
 
     async fn update(
@@ -131,6 +100,41 @@ impl Turn {
 }
 
 impl DynamoDbBrandStore {
+    /// Stores the row of a new brand, unless one with its id is stored.
+    ///
+    /// The SDK repeats a request whose reply was lost:
+    ///
+    /// ```text
+    /// put ──► stored, reply lost ──► put again ──► refused, since it is stored
+    /// ```
+    ///
+    /// and the row that comes back with the refusal tells the caller that it is its own.
+    pub(super) async fn put_new(&self, brand: &Brand, row: Item) -> Result<Created, StoreError> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(id)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = request.send().await else {
+            return Ok(Created::New);
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
+        else {
+            return Err(store_error(error));
+        };
+        let existing = match &refused.item {
+            Some(item) => Some(brand_of(item)?),
+            // Older emulators refuse without the row.
+            None => self.load(brand.id).await?.map(|row| row.brand),
+        };
+        match existing {
+            Some(existing) => Ok(Created::Existing(Box::new(existing))),
+            None => Err(store_error(error)),
+        }
+    }
+
     /// A change of a brand that is there. Clients may be at it at once, and so may its sync:
     ///
     /// ```text

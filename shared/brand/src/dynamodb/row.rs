@@ -24,6 +24,7 @@ pub(super) const ATTENTION_SINCE: &str = "attention_since";
 /// The index of brands that are not deleted, with what a list shows: [`LISTED_SHARD`], then the time of creation.
 pub(super) const LISTED: &str = "listed";
 pub(super) const LISTED_SHARD: &str = "listed_shard";
+pub(super) const CREATED_AT: &str = "created_at";
 /// Who wrote the sync state last.
 pub(super) const LEASE: &str = "lease";
 /// The token of the change that made the current version. A brand that was never changed has none.
@@ -35,11 +36,13 @@ pub(super) const EXPIRES_AT: &str = "expires_at";
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The row of a new brand: listed, and due at `due_at`.
+/// The row of a new brand: listed, unless it is deleted, and due at `due_at`.
 pub(super) fn new_row(brand: &Brand, due_at: Timestamp) -> Result<Item, StoreError> {
     let mut item: Item =
         serde_dynamo::to_item(brand).map_err(|error| unreadable(&brand.id.to_string(), error))?;
-    item.insert(LISTED_SHARD.to_owned(), shard_of(brand.id));
+    if brand.deleted_at.is_none() {
+        item.insert(LISTED_SHARD.to_owned(), shard_of(brand.id));
+    }
     item.insert(DUE_SHARD.to_owned(), shard_of(brand.id));
     item.insert(DUE_AT.to_owned(), text(&due_at));
     item.insert(DUE_SINCE.to_owned(), text(&due_at));

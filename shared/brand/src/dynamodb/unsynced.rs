@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use super::{
     page,
     row::{
-        ATTENTION, ATTENTION_SHARD, ATTENTION_SINCE, DUE, DUE_AT, DUE_SHARD, Item, id_of,
-        store_error, text,
+        ATTENTION, ATTENTION_SHARD, ATTENTION_SINCE, CREATED_AT, DUE, DUE_AT, DUE_SHARD, Item,
+        LISTED, LISTED_SHARD, id_of, store_error, text,
     },
     stored::row_of,
 };
@@ -33,6 +33,7 @@ impl SparseIndex {
         match self {
             Self::Attention => (ATTENTION, ATTENTION_SHARD, ATTENTION_SINCE),
             Self::Due => (DUE, DUE_SHARD, DUE_AT),
+            Self::Listed => (LISTED, LISTED_SHARD, CREATED_AT),
         }
     }
 }
@@ -43,22 +44,7 @@ impl SyncReader for DynamoDbBrandStore {
     }
 
     async fn find_all(&self, ids: &[BrandId]) -> Result<FoundRows, StoreError> {
-        let batches = ids.chunks(BATCH).map(|ids| self.items(ids));
-        let mut items: HashMap<String, Item> = try_join_all(batches)
-            .await?
-            .into_iter()
-            .flatten()
-            .map(|item| (id_of(&item), item))
-            .collect();
-        let mut found = FoundRows::default();
-        for id in ids {
-            match items.remove(&id.to_string()).as_ref().map(row_of) {
-                Some(Ok(row)) => found.rows.push(row),
-                Some(Err(_)) => found.unreadable.push(id.to_string()),
-                None => {}
-            }
-        }
-        Ok(found)
+        self.found(ids, Consistency::Eventual).await
     }
 
     /// All shards are asked at once, each for a whole page: it may lie in one of them alone.
@@ -98,9 +84,42 @@ impl SyncReader for DynamoDbBrandStore {
     }
 }
 
+/// Whether a read shows every write that was made before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consistency {
+    /// It may lag behind, and costs half.
+    Eventual,
+    /// It does.
+    Strong,
+}
+
 impl DynamoDbBrandStore {
+    /// The rows of those brands, in that order.
+    pub(super) async fn found(
+        &self,
+        ids: &[BrandId],
+        consistency: Consistency,
+    ) -> Result<FoundRows, StoreError> {
+        let batches = ids.chunks(BATCH).map(|ids| self.items(ids, consistency));
+        let mut items: HashMap<String, Item> = try_join_all(batches)
+            .await?
+            .into_iter()
+            .flatten()
+            .map(|item| (id_of(&item), item))
+            .collect();
+        let mut found = FoundRows::default();
+        for id in ids {
+            match items.remove(&id.to_string()).as_ref().map(row_of) {
+                Some(Ok(row)) => found.rows.push(row),
+                Some(Err(_)) => found.unreadable.push(id.to_string()),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+
     /// The first places of a shard, and whether there are more. A row whose id is none is passed over; the sweep counts it.
-    async fn places(
+    pub(super) async fn places(
         &self,
         (index, shard): (SparseIndex, u8),
         after: Option<&Place>,
@@ -162,7 +181,11 @@ impl DynamoDbBrandStore {
     }
 
     /// The items of at most [`BATCH`] ids. A busy table answers some of them only, and says which it has left.
-    async fn items(&self, ids: &[BrandId]) -> Result<Vec<Item>, StoreError> {
+    async fn items(
+        &self,
+        ids: &[BrandId],
+        consistency: Consistency,
+    ) -> Result<Vec<Item>, StoreError> {
         let keys = ids
             .iter()
             .map(|id| HashMap::from([("id".to_owned(), text(id))]));
@@ -176,7 +199,10 @@ impl DynamoDbBrandStore {
                 sleep(wait).await;
                 wait = wait.saturating_mul(2);
             }
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .set_consistent_read((consistency == Consistency::Strong).then_some(true))
+                .build();
             let keys = keys.map_err(|error| StoreError::Refused(std::sync::Arc::new(error)))?;
             let request = self
                 .client

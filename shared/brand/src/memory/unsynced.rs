@@ -7,12 +7,16 @@ use crate::{
 
 impl MemoryBrandStore {
     /// The places of all rows in that index, in its order.
-    fn places(&self, index: SparseIndex) -> Vec<Place> {
+    pub(super) fn places(&self, index: SparseIndex) -> Vec<Place> {
         let rows = self.rows();
         let places = rows.values().filter_map(|stored| {
             let at = match index {
                 SparseIndex::Attention => stored.attention_since,
                 SparseIndex::Due => stored.row.due_at,
+                SparseIndex::Listed => {
+                    let brand = &stored.row.brand;
+                    brand.deleted_at.is_none().then_some(brand.created_at)
+                }
             };
             let id = stored.row.brand.id;
             Some(Place {

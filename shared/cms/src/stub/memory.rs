@@ -79,7 +79,7 @@ impl Held {
     fn entry(&self) -> CmsEntry {
         CmsEntry {
             brand: self.brand.clone(),
-            entry: EntryRef {
+            entry: EntryRef { name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
             },

@@ -1,4 +1,4 @@
-//! The rate at which one process calls the CMS: its share of the configured rate, and less while the CMS answers 429.
+//! The rate at which one process calls the service: its share of the configured rate, and less while the CMS answers 429.
 //!
 //! Calls are spaced evenly, without a burst (GCRA, a token bucket that holds one token). A run waits in line for its first call
 //! before it begins; what it calls later goes ahead of the line, since runs that have begun hold leases. Pure logic: the caller
@@ -26,7 +26,7 @@ use workflow::Timestamp;
 /// How long a 429 without `Retry-After` pauses the process. Also the shortest time between two cuts.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The upper bound of a pause, even if `Retry-After` asks for more.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_hours(24);
+pub const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 /// How long a run that has begun waits for its next call.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many accepted calls take the rate back to where it was cut.
@@ -86,14 +86,14 @@ struct Learnt {
 }
 
 /// A place in the line of runs that wait to begin. Dropping it leaves the line.
-pub(crate) struct Ticket<'a> {
+pub struct Ticket<'a> {
     pace: &'a Pace,
     number: u64,
 }
 
 /// Whether a run may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub enum Turn {
     /// Now: its first call is paid for.
     Now,
     /// Perhaps then: ask again.
@@ -119,7 +119,7 @@ impl Pace {
 
     /// Joins the end of the line. A process that was idle lets a random part of the time between two calls pass: otherwise all
     /// processes would begin at once where the sweep sends many reminders, and their first calls would be a burst.
-    pub(crate) fn join_line(&self, now: Timestamp, random: u64) -> Ticket<'_> {
+    pub fn join_line(&self, now: Timestamp, random: u64) -> Ticket<'_> {
         let mut state = self.state_at(now);
         let interval = state.interval(self.share, now);
         let is_idle = state.next.saturating_add(interval) < state.next_at(now);
@@ -138,7 +138,7 @@ impl Pace {
     ///
     /// Where calls are further apart than a second, the run borrows two calls, a read and the write behind it, and the line waits
     /// for them. It would never get to its write otherwise.
-    pub(crate) fn reserve(
+    pub fn reserve(
         &self,
         now: Timestamp,
         latest: Option<Timestamp>,
@@ -157,12 +157,12 @@ impl Pace {
     }
 
     /// How long the CMS still wants to be left alone.
-    pub(crate) fn pause(&self, now: Timestamp) -> Duration {
+    pub fn pause(&self, now: Timestamp) -> Duration {
         now.until(self.state_at(now).paused_until)
     }
 
     /// The CMS took a call.
-    pub(crate) fn accepted(&self) {
+    pub fn accepted(&self) {
         let mut state = self.state();
         state.accepted = state.accepted.saturating_add(1);
     }
@@ -174,7 +174,7 @@ impl Pace {
     /// call a ──► 429: half the rate, a pause ──────────► call c ──► 429: half of that
     /// call b ─────────► 429: the pause may become longer
     /// ```
-    pub(crate) fn limited(
+    pub fn limited(
         &self,
         made_at: Timestamp,
         now: Timestamp,
@@ -225,7 +225,7 @@ impl Pace {
 impl Ticket<'_> {
     /// Whether the run may begin, which it has to do by `latest`. A turn is an estimate: it comes later where runs that have
     /// begun make further calls or the rate falls.
-    pub(crate) fn turn(&self, now: Timestamp, latest: Option<Timestamp>) -> Turn {
+    pub fn turn(&self, now: Timestamp, latest: Option<Timestamp>) -> Turn {
         let mut state = self.pace.state_at(now);
         let interval = state.interval(self.pace.share, now);
         let mut line = state.line.iter();
