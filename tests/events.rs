@@ -49,12 +49,19 @@ fn functions() -> Vec<Function> {
     let change = Arc::new(ChangeBrand::new(brands.clone(), silent));
     let circuits = Arc::new(MemoryCircuitStore::new());
     let breaker = CircuitBreaker::new(circuits.clone(), "cms", CircuitConfig::default());
-    let cms = CmsStatus::new(circuits.clone(), None);
+    let cms = CmsStatus::new(
+        circuits.clone(),
+        Arc::new(reconcile::MemoryReconciliationStore::default()),
+        None,
+    );
     let query = Arc::new(QueryBrands::new(brands.clone(), cms));
     let steer = Arc::new(SteerSync::new(
         SteerBrands::new(brands, silent),
         SteerCircuit::new(breaker, circuits),
         SteerParked::new(Empty),
+        steer_sync::SteerReconciliation::new(Arc::new(
+            reconcile::MemoryReconciliationStore::default(),
+        )),
     ));
     let root = Arc::new(ApiRoot::new(tokens()));
     let sign_in = SignIn::new(MemoryUsers::new(), MemoryAttempts::new(), Never, tokens());

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use brand::{CMS_SUBSCRIBER, DynamoDbBrandStore};
-use circuit::{Pace, CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{
+    CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore, Pace,
+};
 use cms::StubCms;
 use dead_letters::DeadLetterQueue;
 use sync_brand::{CmsSubscriber, CmsTarget, Record, SyncBrand};
@@ -54,7 +56,10 @@ impl Clients {
         SyncBrand::new(
             brands,
             DeadLetterQueue::new(self.sqs.clone(), &stack.brand_events_dlq_url),
-            vec![Arc::new(CmsSubscriber::new(target, reconcile::Conflicts::Report))],
+            vec![Arc::new(CmsSubscriber::new(
+                target,
+                reconcile::Conflicts::Report,
+            ))],
             Engine::new(Arc::new(MemoryJournal::default())),
             environment,
             record,

@@ -11,6 +11,7 @@ use circuit::{
     CallStore, CircuitBreaker, CircuitConfig, CircuitError, CircuitStore, ServiceStatus,
 };
 use lambda_http::Request;
+use reconcile::{ReconciliationError, ReconciliationView, Reconciliations};
 use serde::Serialize;
 
 /// The most brands of an hour that are looked at, and the most that are not synced.
@@ -22,13 +23,16 @@ const HOUR: Duration = Duration::from_hours(1);
 pub struct CmsStatus {
     breaker: CircuitBreaker,
     calls: Arc<dyn CallStore>,
+    reconciliations: Arc<dyn Reconciliations>,
     requests_per_second: Option<f64>,
 }
 
 impl CmsStatus {
-    /// The circuit in that store, the calls that are reported in it, and the rate that is set for the CMS, where one is.
+    /// The circuit in that store, the calls that are reported in it, the reconciliations, and the rate that is set for the CMS, where
+    /// one is.
     pub fn new<C: CircuitStore + CallStore + 'static>(
         circuits: Arc<C>,
+        reconciliations: Arc<dyn Reconciliations>,
         requests_per_second: Option<f64>,
     ) -> Self {
         // Reading it takes no settings.
@@ -36,6 +40,7 @@ impl CmsStatus {
         Self {
             breaker: CircuitBreaker::new(circuits.clone(), CMS_SUBSCRIBER, config),
             calls: circuits,
+            reconciliations,
             requests_per_second,
         }
     }
@@ -43,6 +48,10 @@ impl CmsStatus {
     pub(crate) async fn read(&self, now: Timestamp) -> Result<ServiceStatus, CircuitError> {
         let now = workflow::Timestamp::from_millis(now.as_millis());
         ServiceStatus::read(&self.breaker, &*self.calls, now).await
+    }
+
+    pub(crate) async fn reconciliation(&self) -> Result<ReconciliationView, ReconciliationError> {
+        ReconciliationView::read(&*self.reconciliations).await
     }
 
     pub(crate) const fn requests_per_second(&self) -> Option<f64> {

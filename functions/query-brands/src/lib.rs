@@ -2,7 +2,7 @@
 //!
 //! - GET /admin/brands and GET /admin/brands/{id}: a page of brands, or one;
 //! - GET /admin/workflows-executions, and those of one brand: runs, as Medusa shows them;
-//! - GET /admin/cms: the circuit, the calls, what waits.
+//! - GET /admin/cms: the circuit, the calls, what waits; GET /admin/cms/reconciliation: what differs.
 //!
 //! A list is paged as Medusa's lists are, by `limit` and `offset`, and counted, which takes reading it all; or, with `after`,
 //! by a cursor, which takes reading the page alone. A brand that was written a moment ago may not be in the list yet;
@@ -17,11 +17,12 @@ mod query;
 
 use std::collections::HashMap;
 
-use admin_api::{ApiError, Deadline, SyncResponse, no_such_execution};
+use admin_api::{ApiError, Deadline, Parameters, SyncResponse, no_such_execution};
 use brand::{
     BrandId, BrandReader, BrandRow, ListedBrand, StoreError, SyncReader, Timestamp, UnsyncedFilter,
 };
 use lambda_http::{Body, Request, Response, tracing};
+use serde_json::json;
 use telemetry::Metrics;
 use tokio::time::timeout;
 use tracing::error;
@@ -73,6 +74,7 @@ impl<B: BrandReader + SyncReader> QueryBrands<B> {
             ["admin", "brands"] => self.list(request, metrics).await,
             ["admin", "brands", id] => self.retrieve(id, request, metrics).await,
             ["admin", "cms"] => self.cms(request).await,
+            ["admin", "cms", "reconciliation"] => self.reconciliation(request).await,
             ["admin", "workflows-executions"] => self.executions(request, metrics).await,
             ["admin", "workflows-executions", ref parts @ ..] if parts.len() <= 2 => {
                 self.execution(parts, request, metrics).await
@@ -245,6 +247,18 @@ impl<B: BrandReader + SyncReader> QueryBrands<B> {
                 activity: activity.map_err(unreadable)?,
             },
         })
+    }
+}
+
+impl<B> QueryBrands<B> {
+    async fn reconciliation(&self, request: &Request) -> Result<Response<Body>, ApiError> {
+        Parameters::of(request).finish()?;
+        let view = self.cms.reconciliation().await.map_err(|cause| {
+            let error = telemetry::chain(&cause);
+            error!(error, "the reconciliation could not be read");
+            ApiError::Unknown
+        })?;
+        admin_api::json(&json!({ "reconciliation": view }))
     }
 }
 

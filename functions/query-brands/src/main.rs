@@ -8,6 +8,7 @@ use circuit::DynamoDbCircuitStore;
 use config::{ConfigError, Env};
 use lambda_http::{Error, Request};
 use query_brands::{CmsStatus, QueryBrands};
+use reconcile::DynamoDbReconciliationStore;
 use tower::{Layer, service_fn};
 use users::DynamoDbUsers;
 
@@ -52,8 +53,14 @@ async fn main() -> Result<(), Error> {
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
-    let circuits = Arc::new(DynamoDbCircuitStore::new(dynamodb, config.circuits_table));
-    let cms = CmsStatus::new(circuits, config.cms_requests_per_second);
+    let circuits = config.circuits_table;
+    let reconciliations = DynamoDbReconciliationStore::new(dynamodb.clone(), &circuits);
+    let circuits = Arc::new(DynamoDbCircuitStore::new(dynamodb, circuits));
+    let cms = CmsStatus::new(
+        circuits,
+        Arc::new(reconciliations),
+        config.cms_requests_per_second,
+    );
     let query_brands = Arc::new(QueryBrands::new(brands, cms));
     let authenticate = Authenticate::with(tokens).unless_revoked(revocations);
     let handler = authenticate.layer(service_fn(move |request: Request| {

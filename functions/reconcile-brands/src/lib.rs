@@ -1,1 +1,549 @@
-//! Compares the brands with the entries of the CMS, and mends what differs.
+//! Compares the brands with the entries of the CMS, reports what differs, and mends it where a policy says how.
+//!
+//! A reconciliation goes through all brands (their rows, and the entries that bear their ids), through all entries that bear an id, and
+//! through those that bear none, page by page. First it looks at everything. If the guards permit it, it goes through all again and
+//! mends. Where it stands is kept in one item: so it goes on in the next invocation, a minute later, also where this one dies.
+//!
+//! | it dies | what follows |
+//! |---|---|
+//! | between two saves | the pages since the last one are looked at again; what was counted of them is not saved, so nothing counts twice |
+//! | in the midst of mending | what is made due is under way, what is taken in is equal: the next one finds nothing left to mend there |
+//! | with its lease | the next one goes on when that has run out |
+//!
+//! Nothing is changed in the CMS from here. A row is made due, and the sync changes the CMS as ever; what an editor has written becomes
+//! the brand's by the workflow `sync-brands-from-cms`. Every write names what was seen, so a change that races wins.
+
+mod caller;
+mod compare;
+mod halt;
+mod intake;
+mod mend;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use brand::{BrandId, BrandWriter, CMS_SUBSCRIBER, Inventory, SyncStore, Timestamp};
+use reconcile::{
+    Asked, Class, Cursor, Hint, Inbox, Lease, Policies, Reconciliation, ReconciliationError,
+    ReconciliationStore, Repair, Report, Request, Stage,
+};
+use serde::{Deserialize, Serialize};
+use telemetry::Metrics;
+use tracing::{error, info, warn};
+
+pub use caller::CmsCaller;
+use compare::{Both, Entry, Finding};
+use halt::{Halt, Moment};
+pub use intake::{
+    Agree, CreateBrand, DeleteBrand, Intake, IntakeContext, RenameBrand, Renaming,
+    SyncBrandsFromCms, WORKFLOW,
+};
+use mend::Mended;
+
+/// How many brands or entries a page has.
+const PAGE: u16 = 100;
+/// How much time a page takes at most.
+const FOR_A_PAGE: Duration = Duration::from_secs(15);
+/// How much time a repair takes at most.
+const FOR_A_REPAIR: Duration = Duration::from_secs(3);
+/// How often the place is saved.
+const SAVE_AFTER: Duration = Duration::from_secs(5);
+/// How long a worker may be away before another one goes on.
+const LEASE: Duration = Duration::from_mins(2);
+/// How long a reconciliation waits for the CMS.
+const PATIENCE: Duration = Duration::from_hours(24);
+/// So many repairs that overwrite or delete something are made at the webhooks' hints; if there are more, the guards of a whole
+/// reconciliation are asked.
+const FEW: usize = 10;
+
+/// What the schedule, or an operator, sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Event {
+    /// Whether a reconciliation begins, unless one is under way.
+    #[serde(default)]
+    pub begin: bool,
+}
+
+/// What an invocation did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// There was nothing to do.
+    Idle,
+    /// Another invocation is at it.
+    Busy,
+    /// The reconciliation is under way.
+    UnderWay,
+    /// It is done.
+    Done,
+    /// A guard, or what it met, has stopped it.
+    Stopped,
+    /// Single brands were looked at.
+    Looked,
+}
+
+/// The handler: the brands, the CMS, and where the report is kept.
+pub struct ReconcileBrands<S> {
+    /// The brands.
+    pub brands: S,
+    /// The CMS.
+    pub caller: CmsCaller,
+    /// The report.
+    pub kept: Arc<dyn ReconciliationStore>,
+    /// What was asked for.
+    pub inbox: Arc<dyn Inbox>,
+    /// What follows from a difference.
+    pub policies: Policies,
+    /// Names the CMS: the ids of brands that are made of its entries follow from it.
+    pub target: String,
+}
+
+impl<S> ReconcileBrands<S>
+where
+    S: Inventory + SyncStore + BrandWriter + Clone + 'static,
+{
+    /// Goes on with the reconciliation that is under way, or begins the one that was asked for. Otherwise it looks at what the webhooks
+    /// hint at. `deadline` is when the invocation ends, in milliseconds since the Unix epoch.
+    pub async fn handle(
+        &self,
+        event: Event,
+        deadline: Option<u64>,
+    ) -> Result<Answer, ReconciliationError> {
+        let moment = Moment {
+            environment: &*self.caller.environment,
+            deadline: deadline.map(workflow::Timestamp::from_millis),
+        };
+        let answer = self.work(event, moment).await;
+        self.caller.flush().await;
+        answer
+    }
+
+    async fn work(&self, event: Event, moment: Moment<'_>) -> Result<Answer, ReconciliationError> {
+        let mut kept = self.kept.load(CMS_SUBSCRIBER).await?;
+        if !kept.is_under_way() {
+            let asked = self.inbox.look(CMS_SUBSCRIBER).await?;
+            let by_schedule = event.begin.then(|| Request {
+                by: "schedule".to_owned(),
+                at: moment.now(),
+                dry_run: false,
+            });
+            let Some(request) = asked.request.clone().or(by_schedule) else {
+                return self.look(&asked.hints, moment).await;
+            };
+            let id = self.caller.environment.token();
+            info!(
+                reconciliation = id,
+                by = request.by,
+                "a reconciliation begins"
+            );
+            kept.begin(Report::new(id, request, self.policies, moment.now()));
+            if !self.save(&mut kept).await? {
+                return Ok(Answer::Busy);
+            }
+            // It looks at everything, so at what was hinted at as well.
+            self.inbox.take(CMS_SUBSCRIBER, &asked).await?;
+        }
+        if kept.is_leased(moment.now()) {
+            return Ok(Answer::Busy);
+        }
+        self.go_on(kept, moment).await
+    }
+
+    /// Goes through pages as long as there is time.
+    async fn go_on(
+        &self,
+        mut kept: Reconciliation,
+        moment: Moment<'_>,
+    ) -> Result<Answer, ReconciliationError> {
+        let token = self.caller.environment.token();
+        let mut saved_at = moment.now();
+        kept.lease = Some(lease(&token, saved_at));
+        if !self.save(&mut kept).await? {
+            return Ok(Answer::Busy);
+        }
+        while let Some(cursor) = kept.cursor.clone() {
+            if !moment.has(FOR_A_PAGE) {
+                break;
+            }
+            let Some(mut report) = kept.report.clone() else {
+                kept.cursor = None;
+                break;
+            };
+            let found = kept.found.clone();
+            let page = Page {
+                cursor: &cursor,
+                report: &mut report,
+                kept: &mut kept,
+            };
+            let gone_on = self.page(page, moment).await;
+            let now = moment.now();
+            match gone_on {
+                Ok(next) => {
+                    report.waits_for = None;
+                    report.moved_at = now;
+                    kept.report = Some(report);
+                    self.move_to(&mut kept, &cursor, next, now);
+                }
+                Err(halt) => {
+                    // The page is looked at again, and what is mended stays mended.
+                    if cursor.mends {
+                        kept.report = Some(report);
+                    } else {
+                        kept.found = found;
+                    }
+                    self.halted(&mut kept, &halt, now);
+                    break;
+                }
+            }
+            if now.since(saved_at) >= SAVE_AFTER && kept.is_under_way() {
+                kept.lease = Some(lease(&token, now));
+                if !self.save(&mut kept).await? {
+                    return Ok(Answer::Busy);
+                }
+                saved_at = now;
+            }
+        }
+        kept.lease = None;
+        if !self.save(&mut kept).await? {
+            return Ok(Answer::Busy);
+        }
+        Ok(ended(&kept))
+    }
+
+    /// The next place; at the end of looking, the decision whether anything is mended.
+    fn move_to(
+        &self,
+        kept: &mut Reconciliation,
+        cursor: &Cursor,
+        next: Option<Cursor>,
+        now: Timestamp,
+    ) {
+        kept.cursor = next;
+        let Some(report) = kept.report.as_ref().filter(|_| kept.cursor.is_none()) else {
+            return;
+        };
+        if cursor.mends {
+            return kept.end(None, now);
+        }
+        let guard = report.guard();
+        if guard.is_none() && report.planned > 0 && !report.request.dry_run {
+            kept.cursor = Some(Cursor::MENDING);
+        } else {
+            kept.end(guard, now);
+        }
+    }
+
+    fn halted(&self, kept: &mut Reconciliation, halt: &Halt, now: Timestamp) {
+        let reason = telemetry::chain(halt);
+        match halt {
+            Halt::NoTime => return,
+            Halt::Stopped(_) => {
+                error!(reason, "the reconciliation is stopped");
+                return kept.end(Some(reason), now);
+            }
+            Halt::Cms(_) | Halt::Brands(_) => {
+                warn!(
+                    reason,
+                    "the reconciliation waits; the next invocation goes on"
+                );
+            }
+        }
+        let Some(report) = &mut kept.report else {
+            return;
+        };
+        if now.since(report.moved_at) >= PATIENCE {
+            kept.end(Some(format!("a day without progress: {reason}")), now);
+        } else {
+            report.waits_for = Some(reason);
+        }
+    }
+
+    /// Looks at a page, or mends it. Returns the next place.
+    async fn page(&self, page: Page<'_>, moment: Moment<'_>) -> Result<Option<Cursor>, Halt> {
+        let both = Both {
+            brands: &self.brands,
+            caller: &self.caller,
+            moment,
+        };
+        let after = page.cursor.after.as_deref();
+        let latest = moment.latest();
+        let cms = &self.caller.cms;
+        let mut seen = Seen::default();
+        let next = match page.cursor.stage {
+            Stage::Brands => {
+                let after = after.map(str::parse).transpose();
+                let after = after.map_err(|_| Halt::Stopped("its place is damaged".to_owned()))?;
+                let found = self.brands.page(after.as_ref(), PAGE).await?;
+                let compared = both.compare(&found.ids).await?;
+                seen.requests = compared.requests;
+                seen.unreadable = compared.unreadable;
+                let findings = compared.findings.into_iter();
+                seen.findings = findings.filter(Finding::is_of_living_brand).collect();
+                seen.brands = seen.findings.len();
+                found.next.map(|next| next.to_string())
+            }
+            Stage::Entries => {
+                let listed = self
+                    .caller
+                    .call(latest, cms.list_brands(after, PAGE))
+                    .await?;
+                seen.requests = 1;
+                seen.entries = listed.entries.len();
+                let (mut ids, mut others, mut doubles) = (BTreeSet::new(), Vec::new(), Vec::new());
+                for entry in listed.entries {
+                    let id: Option<BrandId> = entry.brand.id.parse().ok();
+                    match id.filter(|id| id.to_string() == entry.brand.id) {
+                        Some(id) if ids.insert(id) => {}
+                        Some(id) => doubles.push((id, Entry::from(entry))),
+                        None => {
+                            let bears = Some(entry.brand.id.clone());
+                            others.push(Entry {
+                                bears,
+                                ..entry.into()
+                            });
+                        }
+                    }
+                }
+                let ids: Vec<BrandId> = ids.into_iter().collect();
+                let rows = self.brands.rows(&ids).await?;
+                let living: BTreeSet<BrandId> = rows
+                    .rows
+                    .iter()
+                    .filter(|row| row.brand.deleted_at.is_none())
+                    .map(|row| row.brand.id)
+                    .collect();
+                let unreadable = |id: &BrandId| rows.unreadable.contains(&id.to_string());
+                let without_brand = ids
+                    .iter()
+                    .filter(|id| !living.contains(id) && !unreadable(id));
+                let without_brand: Vec<BrandId> = without_brand.copied().collect();
+                let compared = both.compare(&without_brand).await?;
+                seen.requests += compared.requests;
+                let findings = compared.findings.into_iter();
+                seen.findings = findings
+                    .filter(|finding| finding.class != Class::Equal)
+                    .collect();
+                seen.findings
+                    .extend(both.made_there(&self.target, others).await?);
+                seen.findings.extend(
+                    doubles
+                        .into_iter()
+                        .map(|(id, entry)| Finding::double(id, entry)),
+                );
+                listed.next
+            }
+            Stage::UnlinkedEntries => {
+                let listed = self
+                    .caller
+                    .call(latest, cms.list_unlinked(after, PAGE))
+                    .await?;
+                seen.requests = 1;
+                seen.entries = listed.entries.len();
+                let entries = listed.entries.into_iter().map(Entry::from).collect();
+                seen.findings = both.made_there(&self.target, entries).await?;
+                listed.next
+            }
+        };
+        if next.is_some() && next.as_deref() == after {
+            return Err(Halt::Stopped(
+                "the CMS answers with the same page again".to_owned(),
+            ));
+        }
+        if page.cursor.mends {
+            self.mend(page.report, page.kept, &seen.findings, &both)
+                .await?;
+            page.report.requests += seen.requests;
+        } else {
+            seen.count(page.report, page.kept);
+        }
+        Ok(page.cursor.next(next))
+    }
+
+    /// Mends what was found.
+    async fn mend(
+        &self,
+        report: &mut Report,
+        kept: &mut Reconciliation,
+        findings: &[Finding],
+        both: &Both<'_, S>,
+    ) -> Result<(), Halt> {
+        for finding in findings {
+            let Some(repair) = Repair::of(finding.class, finding.standing, &report.policies) else {
+                continue;
+            };
+            if !both.moment.has(FOR_A_REPAIR) {
+                return Err(Halt::NoTime);
+            }
+            match both.mend(finding, repair).await? {
+                Mended::Made => {
+                    *report.repaired.entry(finding.class).or_default() += 1;
+                    kept.forget(finding.id);
+                }
+                Mended::NotMade(reason) => {
+                    report.not_repaired += 1;
+                    report.note(&finding.example(), &reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at single brands, and at the entries without a brand, that webhooks hint at, and mends them.
+    async fn look(
+        &self,
+        hints: &BTreeSet<Hint>,
+        moment: Moment<'_>,
+    ) -> Result<Answer, ReconciliationError> {
+        if hints.is_empty() {
+            return Ok(Answer::Idle);
+        }
+        // They are taken out before they are followed: a hint that comes meanwhile stays.
+        let asked = Asked {
+            request: None,
+            hints: hints.clone(),
+        };
+        self.inbox.take(CMS_SUBSCRIBER, &asked).await?;
+        match self.follow(hints, moment).await {
+            Ok(()) => {}
+            Err(halt) => {
+                let reason = telemetry::chain(&halt);
+                warn!(reason, "the hints of the webhooks wait");
+                for hint in hints {
+                    self.inbox.hint(CMS_SUBSCRIBER, hint).await?;
+                }
+            }
+        }
+        Ok(Answer::Looked)
+    }
+
+    async fn follow(&self, hints: &BTreeSet<Hint>, moment: Moment<'_>) -> Result<(), Halt> {
+        let both = Both {
+            brands: &self.brands,
+            caller: &self.caller,
+            moment,
+        };
+        let ids: Vec<BrandId> = hints.iter().filter_map(Hint::id).collect();
+        let mut findings = Vec::new();
+        for ids in ids.chunks(PAGE.into()) {
+            findings.extend(both.compare(ids).await?.findings);
+        }
+        if hints.contains(&Hint::entries()) {
+            let asked = self.caller.cms.list_unlinked(None, PAGE);
+            let listed = self.caller.call(moment.latest(), asked).await?;
+            let entries = listed.entries.into_iter().map(Entry::from).collect();
+            findings.extend(both.made_there(&self.target, entries).await?);
+        }
+        findings.retain(|finding| finding.class.is_difference());
+        let repair =
+            |finding: &Finding| Repair::of(finding.class, finding.standing, &self.policies);
+        let destructive = findings.iter().filter(|finding| {
+            repair(finding).is_some_and(|repair| repair.is_destructive(finding.class))
+        });
+        if destructive.count() > FEW {
+            let request = Request {
+                by: "webhooks".to_owned(),
+                at: moment.now(),
+                dry_run: false,
+            };
+            let asked = self.inbox.ask(CMS_SUBSCRIBER, &request).await;
+            return asked.map_err(|cause| Halt::Stopped(telemetry::chain(&cause)));
+        }
+        for finding in &findings {
+            info!(brand.id = %finding.id, class = %finding.class, "an editor has changed the CMS");
+            if let Some(repair) = repair(finding) {
+                both.mend(finding, repair).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves the reconciliation. False where another one has written it since.
+    async fn save(&self, kept: &mut Reconciliation) -> Result<bool, ReconciliationError> {
+        let expected = kept.revision.replace(self.caller.environment.token());
+        self.kept
+            .commit(CMS_SUBSCRIBER, kept, expected.as_deref())
+            .await
+    }
+}
+
+/// A page of a reconciliation.
+struct Page<'a> {
+    cursor: &'a Cursor,
+    report: &'a mut Report,
+    kept: &'a mut Reconciliation,
+}
+
+/// What a page has shown.
+#[derive(Default)]
+struct Seen {
+    findings: Vec<Finding>,
+    brands: usize,
+    entries: usize,
+    unreadable: usize,
+    requests: u64,
+}
+
+impl Seen {
+    fn count(self, report: &mut Report, kept: &mut Reconciliation) {
+        report.brands += as_count(self.brands);
+        report.entries += as_count(self.entries);
+        report.unreadable += as_count(self.unreadable);
+        report.requests += self.requests;
+        for finding in self.findings {
+            let class = finding.class;
+            *report.counts.entry(class).or_default() += 1;
+            if finding.is_synced() {
+                report.synced += 1;
+                report.matched += u64::from(finding.entry.is_some());
+            }
+            if class.is_difference() {
+                report.example(finding.example());
+                kept.remember(finding.id);
+            }
+            if let Some(repair) = Repair::of(class, finding.standing, &report.policies) {
+                report.planned += 1;
+                report.destructive += u64::from(repair.is_destructive(class));
+            }
+        }
+    }
+}
+
+fn lease(token: &str, now: Timestamp) -> Lease {
+    Lease {
+        token: token.to_owned(),
+        until: now.plus(LEASE),
+    }
+}
+
+fn as_count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// How the invocation leaves it. The metrics of a reconciliation are written once, at its end.
+fn ended(kept: &Reconciliation) -> Answer {
+    let Some(report) = kept.report.as_ref().filter(|_| !kept.is_under_way()) else {
+        return Answer::UnderWay;
+    };
+    let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    let mut metrics = Metrics::new();
+    metrics.add_many("drift", count(report.drift()));
+    metrics.add_many("lasting_drift", count(report.lasting));
+    metrics.add_many("repaired", count(report.repairs()));
+    let is_stopped = report.stopped.is_some();
+    metrics.add_many("reconciliation_stopped", usize::from(is_stopped));
+    metrics.emit("reconcile-brands");
+    let (brands, entries, drift) = (report.brands, report.entries, report.drift());
+    if let Some(reason) = &report.stopped {
+        error!(
+            brands,
+            entries, drift, reason, "the reconciliation has stopped"
+        );
+        Answer::Stopped
+    } else {
+        let repaired = report.repairs();
+        info!(
+            brands,
+            entries, drift, repaired, "the reconciliation is done"
+        );
+        Answer::Done
+    }
+}

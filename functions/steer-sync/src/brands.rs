@@ -42,6 +42,11 @@ impl<S: SyncStore + SyncReader, E: BrandEvents> SteerBrands<S, E> {
         Self { brands, events }
     }
 
+    /// The brands.
+    pub(crate) const fn store(&self) -> &S {
+        &self.brands
+    }
+
     /// Answers POST /admin/brands/{id}/sync.
     pub async fn sync_one(
         &self,

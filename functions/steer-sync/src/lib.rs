@@ -1,12 +1,15 @@
-//! What an admin does about the sync: takes brands up again, cancels runs, moves parked messages, opens and closes the circuit.
+//! What an admin does about the sync: takes brands up again, cancels runs, moves parked messages, opens and closes the circuit, asks for
+//! a reconciliation. And what the CMS's webhooks ask for: a look at an entry.
 
 mod brands;
 mod circuit;
+mod hook;
 mod parked;
+mod reconciliation;
 
 use admin_api::{ApiError, Fields};
 use auth::Actor;
-use brand::{BrandEvents, Intervention, SyncReader, SyncStore};
+use brand::{BrandEvents, Intervention, SyncReader, SyncStore, Timestamp};
 use lambda_http::{Body, Request, Response, http::Method};
 use serde_json::json;
 use telemetry::Metrics;
@@ -15,6 +18,7 @@ pub use self::{
     brands::SteerBrands,
     circuit::SteerCircuit,
     parked::{LIMIT, MAX_LIMIT, Parked, SteerParked},
+    reconciliation::SteerReconciliation,
 };
 
 /// The most characters of a reason: a row keeps all of it.
@@ -25,6 +29,7 @@ pub struct SteerSync<S, E, P> {
     brands: SteerBrands<S, E>,
     circuit: SteerCircuit,
     parked: SteerParked<P>,
+    reconciliation: SteerReconciliation,
 }
 
 impl<S, E, P> SteerSync<S, E, P>
@@ -38,12 +43,34 @@ where
         brands: SteerBrands<S, E>,
         circuit: SteerCircuit,
         parked: SteerParked<P>,
+        reconciliation: SteerReconciliation,
     ) -> Self {
         Self {
             brands,
             circuit,
             parked,
+            reconciliation,
         }
+    }
+
+    /// Whether a request is a webhook's, which has a signature in place of a token.
+    #[must_use]
+    pub fn is_hook(request: &Request) -> bool {
+        admin_api::path(request)[..] == ["hooks", "cms"]
+    }
+
+    /// Answers a webhook of the CMS, which has to be signed under that secret.
+    pub async fn hear(&self, request: Request, secret: &str) -> Result<Response<Body>, ApiError> {
+        if request.method() != Method::POST {
+            return Ok(admin_api::no_route(&request));
+        }
+        hook::check(&request, secret, Timestamp::now())?;
+        let mut metrics = Metrics::new();
+        let inbox = self.reconciliation.store();
+        let heard = hook::hear(&request, self.brands.store(), inbox, &mut metrics);
+        let heard = Box::pin(heard).await;
+        metrics.emit("steer-sync");
+        admin_api::json(&heard?)
     }
 
     /// Answers one request.
@@ -77,6 +104,10 @@ where
             (&Method::POST, ["admin", "cms", "circuit"]) => {
                 let status = self.circuit.change(request).await?;
                 admin_api::json(&json!({ "cms": status }))
+            }
+            (&Method::POST, ["admin", "cms", "reconciliation"]) => {
+                let view = self.reconciliation.ask(request).await?;
+                admin_api::json(&json!({ "reconciliation": view }))
             }
             (&Method::GET | &Method::HEAD, ["admin", "parked"]) => self.parked.list(request).await,
             (&Method::POST, ["admin", "parked", "redrive"]) => self.parked.redrive(request).await,

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use admin_api::ApiError;
 use auth::{Authenticate, Revocations, Tokens};
 use brand::{CMS_SUBSCRIBER, DynamoDbBrandStore, SqsBrandEvents};
 use circuit::{CircuitBreaker, CircuitConfig, DynamoDbCircuitStore};
-use config::{ConfigError, Env};
+use config::{ConfigError, Env, Secret};
 use dead_letters::Redrive;
 use lambda_http::{Error, Request};
-use steer_sync::{SteerBrands, SteerCircuit, SteerParked, SteerSync};
-use tower::{Layer, service_fn};
+use reconcile::DynamoDbReconciliationStore;
+use steer_sync::{SteerBrands, SteerCircuit, SteerParked, SteerReconciliation, SteerSync};
+use tokio::sync::OnceCell;
+use tower::{Layer, ServiceExt, service_fn};
 use users::DynamoDbUsers;
+
+/// The handler, on AWS.
+type Steer = SteerSync<DynamoDbBrandStore, SqsBrandEvents, Redrive>;
 
 /// Configuration, read from environment variables.
 struct Config {
@@ -20,6 +26,7 @@ struct Config {
     brand_events_dlq_url: String,
     admin_users_table: String,
     auth_secret_id: String,
+    cms_hook_secret_id: String,
 }
 
 impl Config {
@@ -32,6 +39,7 @@ impl Config {
             brand_events_dlq_url: env.text("BRAND_EVENTS_DLQ_URL"),
             admin_users_table: env.text("ADMIN_USERS_TABLE"),
             auth_secret_id: env.text("AUTH_SECRET_ID"),
+            cms_hook_secret_id: env.text("CMS_HOOK_SECRET_ID"),
         };
         env.finish(config)
     }
@@ -52,7 +60,9 @@ async fn main() -> Result<(), Error> {
     );
     let tokens = Tokens::signed_with(&secret?)?;
     let brands = DynamoDbBrandStore::new(dynamodb.clone(), config.brands_table);
-    let circuits = Arc::new(DynamoDbCircuitStore::new(dynamodb, config.circuits_table));
+    let circuits = config.circuits_table;
+    let reconciliations = DynamoDbReconciliationStore::new(dynamodb.clone(), &circuits);
+    let circuits = Arc::new(DynamoDbCircuitStore::new(dynamodb, circuits));
     // What opens it by itself, and when it is probed, is sync-brand's.
     let circuit_config = CircuitConfig::default();
     let breaker = CircuitBreaker::new(circuits.clone(), CMS_SUBSCRIBER, circuit_config);
@@ -64,11 +74,50 @@ async fn main() -> Result<(), Error> {
         SteerBrands::new(brands, events),
         SteerCircuit::new(breaker, circuits),
         SteerParked::new(redrive),
+        SteerReconciliation::new(Arc::new(reconciliations)),
     ));
     let authenticate = Authenticate::with(tokens).unless_revoked(revocations);
-    let handler = authenticate.layer(service_fn(move |request: Request| {
-        let steer_sync = Arc::clone(&steer_sync);
+    let admins = Arc::clone(&steer_sync);
+    let admins = authenticate.layer(service_fn(move |request: Request| {
+        let steer_sync = Arc::clone(&admins);
         async move { steer_sync.handle(request).await }
     }));
+    let hook = Arc::new(Hook {
+        sdk,
+        secret_id: config.cms_hook_secret_id,
+        secret: OnceCell::new(),
+    });
+    let handler = service_fn(move |request: Request| {
+        let (steer_sync, admins) = (Arc::clone(&steer_sync), admins.clone());
+        let hook = Arc::clone(&hook);
+        async move {
+            if Steer::is_hook(&request) {
+                steer_sync.hear(request, hook.secret().await?).await
+            } else {
+                admins.oneshot(request).await
+            }
+        }
+    });
     admin_api::serve(telemetry, handler).await
+}
+
+/// The secret of the CMS's webhooks. It is read when the first one comes.
+struct Hook {
+    sdk: aws::Sdk,
+    secret_id: String,
+    secret: OnceCell<Secret>,
+}
+
+impl Hook {
+    async fn secret(&self) -> Result<&str, ApiError> {
+        let read = || config::fetch_secret(&self.sdk, &self.secret_id);
+        match self.secret.get_or_try_init(read).await {
+            Ok(secret) => Ok(secret.expose()),
+            Err(cause) => {
+                let error = telemetry::chain(&cause);
+                tracing::error!(error, "the secret of the webhooks could not be read");
+                Err(ApiError::Unknown)
+            }
+        }
+    }
 }

@@ -10,9 +10,7 @@ use std::{
 };
 
 use brand::{BrandEvent, BrandId, CMS_SUBSCRIBER};
-use circuit::{
-    Change, CircuitGate, Failure, LONGEST_PAUSE, Pace, Permit, ProbeToken, Turn,
-};
+use circuit::{Change, CircuitGate, Failure, LONGEST_PAUSE, Pace, Permit, ProbeToken, Turn};
 use cms::{Cms, CmsError};
 use futures::{
     FutureExt,

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lambda_events::sqs::SqsEvent;
 use brand::DynamoDbBrandStore;
-use circuit::{Pace, CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore};
+use circuit::{
+    CallReports, CircuitBreaker, CircuitConfig, CircuitGate, DynamoDbCircuitStore, Pace,
+};
 use cms::{ApiKey, Cms, CmsConfig, CmsModel, CmsUrl, EntryStatus, Faults, OnDelete};
 use config::{ConfigError, Env};
 use dead_letters::DeadLetterQueue;

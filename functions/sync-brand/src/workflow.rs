@@ -340,10 +340,12 @@ impl<C: Cms> SyncContext<C> {
             let revision = entry.revision.as_deref().unwrap_or_default();
             if held.unlinked {
                 let key = format!("{key}/link/{revision}");
-                self.call(purpose, cms.link_brand(&brand, &entry, &key)).await
+                self.call(purpose, cms.link_brand(&brand, &entry, &key))
+                    .await
             } else {
                 let key = format!("{key}/update/{revision}");
-                self.call(purpose, cms.update_brand(&brand, &entry, &key)).await
+                self.call(purpose, cms.update_brand(&brand, &entry, &key))
+                    .await
             }
         } else {
             let key = format!("{key}/create");

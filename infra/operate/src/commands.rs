@@ -3,6 +3,7 @@
 pub(crate) mod circuit;
 pub(crate) mod create_admin;
 pub(crate) mod parked;
+pub(crate) mod reconcile;
 pub(crate) mod redrive;
 pub(crate) mod set_password;
 pub(crate) mod show;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    circuit::Circuit, create_admin::CreateAdmin, parked::Parked, redrive::Redrive,
-    set_password::SetPassword, show::Show, sync::Sync,
+    circuit::Circuit, create_admin::CreateAdmin, parked::Parked, reconcile::Reconcile,
+    redrive::Redrive, set_password::SetPassword, show::Show, sync::Sync,
 };
 
 /// The operator's commands.
@@ -31,6 +31,7 @@ enum Command {
     Sync(Sync),
     Show(Show),
     Circuit(Circuit),
+    Reconcile(Reconcile),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -43,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Sync(command) => command.run().await,
         Command::Show(command) => command.run().await,
         Command::Circuit(command) => command.run().await,
+        Command::Reconcile(command) => command.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

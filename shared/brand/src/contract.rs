@@ -20,8 +20,7 @@ use crate::{
     Action, Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, Held,
     Indexes, Intervention, Inventory, Lease, Mark, MarkKind, Outbox, RunRecord, SHARDS, Schedule,
     SubscriberState, SyncReader, SyncStore, SyncWrite, SyncWritten, TakeUp, TakenUp, Timestamp,
-    UnsyncedCount, WriteScope, take_up, take_up_for,
-    take_up_seen,
+    UnsyncedCount, WriteScope, take_up, take_up_for, take_up_seen,
 };
 
 const SUBSCRIBERS: &[&str] = &["one", "other"];
@@ -606,7 +605,10 @@ pub async fn inventory<S: BrandWriter + SyncStore + Inventory>(store: &S) {
     let again = store.insert(&made, ("one", &unknown)).await.unwrap();
     assert_eq!(again, existing);
     let kept = row(store, made.id).await;
-    assert_eq!((kept.subscriber("one"), kept.due_at), (state, Some(made.updated_at)));
+    assert_eq!(
+        (kept.subscriber("one"), kept.due_at),
+        (state, Some(made.updated_at))
+    );
     all.insert(made.id);
     // Of what is stored as deleted, only the row is there.
     let gone = Brand {

@@ -174,12 +174,7 @@ impl Pace {
     /// call a ──► 429: half the rate, a pause ──────────► call c ──► 429: half of that
     /// call b ─────────► 429: the pause may become longer
     /// ```
-    pub fn limited(
-        &self,
-        made_at: Timestamp,
-        now: Timestamp,
-        retry_after: Option<Duration>,
-    ) {
+    pub fn limited(&self, made_at: Timestamp, now: Timestamp, retry_after: Option<Duration>) {
         let pause = retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
         let mut state = self.state_at(now);
         let rate = state.rate(self.share, now);

@@ -127,7 +127,8 @@ impl PayloadCms {
             own_id => own_id.to_string(),
         };
         Some(CmsEntry {
-            entry: EntryRef { name: None,
+            entry: EntryRef {
+                name: None,
                 id: (own_id != id).then_some(own_id),
                 revision: None,
             },

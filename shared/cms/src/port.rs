@@ -114,7 +114,9 @@ pub trait Cms: Send + Sync {
     }
 
     async fn link_brand(&self, _: &CmsBrand, _: &EntryRef, _: &str) -> Result<CmsEntry, CmsError> {
-        Err(CmsError::Unsendable("this CMS has no entries without a brand's id"))
+        Err(CmsError::Unsendable(
+            "this CMS has no entries without a brand's id",
+        ))
     }
 }
 
@@ -149,11 +151,20 @@ impl<C: Cms + ?Sized> Cms for Arc<C> {
         (**self).get_brands(ids).await
     }
 
-    async fn list_unlinked(&self, after: Option<&str>, limit: u16) -> Result<UnlinkedPage, CmsError> {
+    async fn list_unlinked(
+        &self,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<UnlinkedPage, CmsError> {
         (**self).list_unlinked(after, limit).await
     }
 
-    async fn link_brand(&self, brand: &CmsBrand, entry: &EntryRef, key: &str) -> Result<CmsEntry, CmsError> {
+    async fn link_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
         (**self).link_brand(brand, entry, key).await
     }
 }

@@ -131,7 +131,8 @@ fn entry(brand: &Value) -> Option<CmsEntry> {
             id: text("id")?,
             name: text("name")?,
         },
-        entry: EntryRef { name: None,
+        entry: EntryRef {
+            name: None,
             id: None,
             revision: text("revision"),
         },

@@ -75,7 +75,8 @@ impl StrapiCms {
                 id: text(self.id_field())?,
                 name,
             },
-            entry: EntryRef { name: None,
+            entry: EntryRef {
+                name: None,
                 id: Some(text("documentId")?),
                 revision: None,
             },

@@ -52,7 +52,10 @@ pub async fn keeping<S: ReconciliationStore>(store: &S, target: &str) {
     assert!(!store.commit(target, &first, Some("x")).await.unwrap());
     assert!(store.commit(target, &first, None).await.unwrap());
     assert_eq!(store.load(target).await.unwrap(), first);
-    assert!(store.commit(target, &first, None).await.unwrap(), "it is itself");
+    assert!(
+        store.commit(target, &first, None).await.unwrap(),
+        "it is itself"
+    );
     let mut second = first.clone();
     second.revision = Some("b".to_owned());
     second.end(None, now());

@@ -128,7 +128,9 @@ impl Inbox for DynamoDbReconciliationStore {
 
     async fn look(&self, target: &str) -> Result<Asked, ReconciliationError> {
         let mut item = self.item(asked_id(target)).await?;
-        let request = item.remove("request").map(serde_dynamo::from_attribute_value);
+        let request = item
+            .remove("request")
+            .map(serde_dynamo::from_attribute_value);
         let hints = item.get("hints").and_then(|hints| hints.as_ss().ok());
         let hints = hints.into_iter().flatten().cloned().map(Hint::kept);
         Ok(Asked {

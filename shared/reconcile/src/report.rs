@@ -238,7 +238,10 @@ impl Report {
     /// How many differences are left.
     #[must_use]
     pub fn drift(&self) -> u64 {
-        let differences = self.counts.iter().filter(|(class, _)| class.is_difference());
+        let differences = self
+            .counts
+            .iter()
+            .filter(|(class, _)| class.is_difference());
         let differences: u64 = differences.map(|(_, count)| count).sum();
         differences.saturating_sub(self.repairs())
     }
@@ -265,6 +268,16 @@ impl Report {
                 self.destructive
             )
         })
+    }
+
+    /// Notes at an example of that difference, if it is one that is kept, why it was not mended.
+    pub fn note(&mut self, example: &Example, reason: &str) {
+        let is_it = |kept: &&mut Example| {
+            (kept.class, &kept.id, &kept.entry) == (example.class, &example.id, &example.entry)
+        };
+        if let Some(kept) = self.examples.iter_mut().find(is_it) {
+            kept.note = Some(reason.chars().take(NAME).collect());
+        }
     }
 
     /// Keeps an example, if there are few of its class.

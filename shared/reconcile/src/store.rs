@@ -42,6 +42,11 @@ pub trait Inbox: Send + Sync {
     async fn take(&self, target: &str, asked: &Asked) -> Result<(), ReconciliationError>;
 }
 
+/// Both.
+pub trait Reconciliations: ReconciliationStore + Inbox {}
+
+impl<S: ReconciliationStore + Inbox> Reconciliations for S {}
+
 /// What was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {

@@ -64,7 +64,8 @@ impl Entry {
                 id: id.to_owned(),
                 name: self.name.clone(),
             },
-            entry: EntryRef { name: None,
+            entry: EntryRef {
+                name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
             },

@@ -12,7 +12,7 @@ use std::{
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use brand::CMS_SUBSCRIBER;
-use circuit::{Pace, CallReports, CircuitGate};
+use circuit::{CallReports, CircuitGate, Pace};
 use futures::future::{Either, select};
 use republish_brands::{Limits, RepublishBrands};
 use sync_brand::{CmsSubscriber, CmsTarget, Record, Subscriber, SyncBrand};

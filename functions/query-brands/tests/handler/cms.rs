@@ -34,7 +34,11 @@ async fn the_circuit_the_rate_the_calls_and_what_is_not_synced_are_told() {
     calls.await.unwrap();
 
     let brands = store([waiting("A"), waiting("B"), refused("C"), synced("D")]);
-    let cms = CmsStatus::new(circuits, Some(7.5));
+    let cms = CmsStatus::new(
+        circuits,
+        Arc::new(reconcile::MemoryReconciliationStore::default()),
+        Some(7.5),
+    );
     let (status, body) = answer_with(brands, cms, get(PATH, "")).await;
     let expected = json!({ "cms": {
         "circuit": {

@@ -236,7 +236,11 @@ pub(crate) async fn response<B: BrandReader + SyncReader + 'static>(
     event: Value,
 ) -> Response<Body> {
     // A CMS of which nothing is known.
-    let cms = CmsStatus::new(Arc::new(MemoryCircuitStore::default()), None);
+    let cms = CmsStatus::new(
+        Arc::new(MemoryCircuitStore::default()),
+        Arc::new(reconcile::MemoryReconciliationStore::default()),
+        None,
+    );
     respond(QueryBrands::new(brands, cms), event).await
 }
 

@@ -20,8 +20,9 @@ use lambda_http::{
     Body, Context, Request, RequestExt, Response,
     http::{Method, StatusCode},
 };
+use reconcile::MemoryReconciliationStore;
 use serde_json::{Value, json};
-use steer_sync::{Parked, SteerBrands, SteerCircuit, SteerParked, SteerSync};
+use steer_sync::{Parked, SteerBrands, SteerCircuit, SteerParked, SteerReconciliation, SteerSync};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
 use self::brands::{Brands, Events};
@@ -99,6 +100,7 @@ struct Bench {
     events: Events,
     circuits: MemoryCircuitStore,
     queue: Queue,
+    reconciliations: Arc<MemoryReconciliationStore>,
     /// How long an invocation may take; where it is not said, ten seconds are assumed.
     time: Option<Duration>,
 }
@@ -122,6 +124,7 @@ impl Bench {
             SteerBrands::new(self.brands.clone(), self.events.clone()),
             SteerCircuit::new(breaker, circuits),
             SteerParked::new(self.queue.clone()),
+            SteerReconciliation::new(self.reconciliations.clone()),
         ));
         let service = ServiceBuilder::new()
             .layer(admin_api::ErrorResponses)

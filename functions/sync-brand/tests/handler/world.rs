@@ -14,14 +14,12 @@ use brand::{
     Intervention, MemoryBrandStore, SUBSCRIBERS, SubscriberState, SyncDue, TakeUp, Timestamp,
     take_up,
 };
-use circuit::{Pace, CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore};
+use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore, Pace};
 use cms::{Cms, StubCms};
 use dead_letters::DeadLetter;
 use futures::{FutureExt, future::BoxFuture};
 use journal::{Cancelled, cancel};
-use sync_brand::{
-    CmsSubscriber, CmsTarget, Parking, ParkingError, Record, Subscriber, SyncBrand,
-};
+use sync_brand::{CmsSubscriber, CmsTarget, Parking, ParkingError, Record, Subscriber, SyncBrand};
 use telemetry::Trace;
 use tokio::time::{Instant, sleep};
 use workflow::{Engine, Environment, MemoryJournal};
@@ -159,7 +157,10 @@ impl<C: Cms + Clone + 'static> World<C> {
             record.clone(),
             Duration::from_secs(5),
         );
-        let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(CmsSubscriber::new(target, reconcile::Conflicts::Report))];
+        let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(CmsSubscriber::new(
+            target,
+            reconcile::Conflicts::Report,
+        ))];
         subscribers.extend(others);
         let engine = Engine::new(Arc::new(MemoryJournal::default()));
         let handler = SyncBrand::new(

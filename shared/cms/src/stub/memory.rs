@@ -79,7 +79,8 @@ impl Held {
     fn entry(&self) -> CmsEntry {
         CmsEntry {
             brand: self.brand.clone(),
-            entry: EntryRef { name: None,
+            entry: EntryRef {
+                name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
             },

@@ -1,6 +1,4 @@
-use brand::{
-    Brand, BrandName, BrandRow, Held, Lease, Mark, MarkKind, SubscriberState, Timestamp,
-};
+use brand::{Brand, BrandName, BrandRow, Held, Lease, Mark, MarkKind, SubscriberState, Timestamp};
 use proptest::{option, prelude::*, sample::select};
 
 use super::{Class, Ours, Repair, Standing, classify};
@@ -41,7 +39,11 @@ fn the_table() {
         (settled(a, None), a, Class::Equal),
         (settled(a, Some(&acme)), g, Class::EditedThere),
         (settled(a, Some(&globex)), g, Class::StaleThere),
-        (settled(a, Some(&globex)), Some("Initech"), Class::EditedOnBothSides),
+        (
+            settled(a, Some(&globex)),
+            Some("Initech"),
+            Class::EditedOnBothSides,
+        ),
         (settled(a, None), g, Class::EditedOnBothSides),
         // As the CMS spells it.
         (settled(a, Some(&spelled)), Some("ACME"), Class::Equal),
@@ -124,7 +126,9 @@ fn name() -> impl Strategy<Value = &'static str> {
 
 fn held() -> impl Strategy<Value = Held> {
     (name(), option::of(name()), any::<bool>()).prop_map(|(name, spelled, unlinked)| Held {
-        spelled: spelled.filter(|spelled| *spelled != name).map(str::to_owned),
+        spelled: spelled
+            .filter(|spelled| *spelled != name)
+            .map(str::to_owned),
         unlinked,
         ..Held::named(name)
     })
@@ -237,8 +241,14 @@ fn each_policy_alone_changes_what_it_is_about() {
                 (Class::DeletedThere, Repair::Delete),
             ],
         ),
-        (both(Conflicts::Ours), &[(Class::EditedOnBothSides, Repair::Sync)]),
-        (both(Conflicts::Theirs), &[(Class::EditedOnBothSides, Repair::Rename)]),
+        (
+            both(Conflicts::Ours),
+            &[(Class::EditedOnBothSides, Repair::Sync)],
+        ),
+        (
+            both(Conflicts::Theirs),
+            &[(Class::EditedOnBothSides, Repair::Rename)],
+        ),
         (
             Policies {
                 made: Made::Create,

@@ -1,0 +1,172 @@
+//! Mending what differs: by the row, so that the sync does it, or by the workflow that takes in what an editor has written.
+
+use std::sync::Arc;
+
+use brand::{
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Created, Held, Inventory,
+    SubscriberState, SyncStore, take_up_seen,
+};
+use reconcile::{Repair, Standing};
+use tracing::{info, warn};
+use workflow::{Engine, Invocation, MemoryJournal, Outcome, RunId};
+
+use crate::{
+    compare::{Both, Entry, Finding},
+    halt::Halt,
+    intake::{Intake, IntakeContext, Renaming, SyncBrandsFromCms, WORKFLOW},
+};
+
+/// What became of a repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mended {
+    /// It is made.
+    Made,
+    /// It is not, for that reason; where a change was faster, the next reconciliation sees what came of it.
+    NotMade(String),
+}
+
+impl<S> Both<'_, S>
+where
+    S: Inventory + SyncStore + BrandWriter + Clone + 'static,
+{
+    /// Makes a repair, if the brand stands as it was seen.
+    pub(crate) async fn mend(&self, finding: &Finding, repair: Repair) -> Result<Mended, Halt> {
+        let Finding { id, class, .. } = finding;
+        let mended = match (repair, &finding.row, &finding.entry) {
+            (Repair::Sync | Repair::Remove, Some(row), _) => self.make_due(row).await?,
+            (Repair::Remove, None, Some(entry)) => self.disown(*id, entry).await?,
+            (Repair::Rename, Some(row), Some(entry)) => match rename(row, finding, entry) {
+                Ok(intake) => self.take_in(*id, intake).await?,
+                Err(reason) => Mended::NotMade(reason),
+            },
+            (Repair::Delete, Some(row), _) => {
+                let version = row.brand.version;
+                self.take_in(*id, Intake::Delete { id: *id, version })
+                    .await?
+            }
+            (Repair::Create, row, Some(entry)) => match self.create(*id, row.as_ref(), entry) {
+                Ok(intake) => self.take_in(*id, intake).await?,
+                Err(reason) => Mended::NotMade(reason),
+            },
+            _ => Mended::NotMade("there is nothing to mend".to_owned()),
+        };
+        match &mended {
+            Mended::Made => info!(brand.id = %id, %class, "mended: {repair:?}"),
+            Mended::NotMade(reason) => warn!(brand.id = %id, %class, reason, "not mended"),
+        }
+        Ok(mended)
+    }
+
+    async fn make_due(&self, row: &BrandRow) -> Result<Mended, Halt> {
+        let token = self.moment.environment.token();
+        let now = self.moment.now();
+        let is_due = take_up_seen(self.brands, row, CMS_SUBSCRIBER, &token, now).await?;
+        Ok(made_or(is_due, "the brand has changed meanwhile"))
+    }
+
+    /// The entry of a brand that has no row: it gets the row of a deleted brand, so that the sync deletes the entry.
+    async fn disown(&self, id: BrandId, entry: &Entry) -> Result<Mended, Halt> {
+        let now = self.moment.now();
+        let brand = Brand {
+            id,
+            deleted_at: Some(now),
+            request: None,
+            ..Brand::new(BrandName::stored(&*entry.name), now)
+        };
+        let state = SubscriberState {
+            holds: Some(held(entry)),
+            in_doubt: true,
+            ..SubscriberState::default()
+        };
+        let inserted = self.brands.insert(&brand, (CMS_SUBSCRIBER, &state)).await?;
+        Ok(made_or(
+            inserted == Created::New,
+            "there is a brand with this id now",
+        ))
+    }
+
+    fn create(&self, id: BrandId, row: Option<&BrandRow>, entry: &Entry) -> Result<Intake, String> {
+        if row.is_some() {
+            return Err("the entry has had a brand before".to_owned());
+        }
+        if entry.id.is_none() || entry.bears.is_some() {
+            return Err("it bears an id that is none of a brand".to_owned());
+        }
+        let name = BrandName::parse(&entry.name).map_err(|invalid| invalid.to_string())?;
+        let brand = Brand {
+            id,
+            request: None,
+            ..Brand::new(name, self.moment.now())
+        };
+        let holds = Held {
+            unlinked: true,
+            ..held(entry)
+        };
+        Ok(Intake::Create { brand, holds })
+    }
+
+    /// Runs the workflow that takes in what an editor has written.
+    async fn take_in(&self, id: BrandId, intake: Intake) -> Result<Mended, Halt> {
+        let environment = Arc::clone(&self.caller.environment);
+        let engine = Engine::new(Arc::new(MemoryJournal::default())).with_environment(environment);
+        let context = IntakeContext {
+            brands: self.brands.clone(),
+        };
+        let run = RunId::new(format!("{WORKFLOW}:{id}"));
+        let invocation = Invocation {
+            deadline: self.moment.latest(),
+        };
+        let outcome = engine
+            .run(&SyncBrandsFromCms, &context, &run, &intake, invocation)
+            .await;
+        Ok(match outcome {
+            Ok(Outcome::Done(())) => Mended::Made,
+            Ok(Outcome::Reverted { cause } | Outcome::Failed { cause, .. }) => {
+                Mended::NotMade(cause.message)
+            }
+            Ok(Outcome::Suspended { .. } | Outcome::Leased { .. } | Outcome::Paused { .. }) => {
+                return Err(Halt::NoTime);
+            }
+            Err(error) => Mended::NotMade(error.to_string()),
+        })
+    }
+}
+
+fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Intake, String> {
+    let to = BrandName::parse(&entry.name).map_err(|invalid| invalid.to_string())?;
+    if finding.standing == Standing::InFlight {
+        return Err("the sync is at work on it".to_owned());
+    }
+    let holds = Held {
+        // The name is stored in its composed form; the CMS may show another.
+        spelled: (to.as_str() != entry.name).then(|| entry.name.clone()),
+        ..Held::named(to.as_str())
+    };
+    Ok(Intake::Rename(Renaming {
+        id: row.brand.id,
+        version: row.brand.version,
+        from: row.brand.name.clone(),
+        to,
+        holds: Held {
+            entry: entry.id.clone(),
+            revision: entry.revision.clone(),
+            ..holds
+        },
+    }))
+}
+
+fn held(entry: &Entry) -> Held {
+    Held {
+        entry: entry.id.clone(),
+        revision: entry.revision.clone(),
+        ..Held::named(&*entry.name)
+    }
+}
+
+fn made_or(is_made: bool, reason: &str) -> Mended {
+    if is_made {
+        Mended::Made
+    } else {
+        Mended::NotMade(reason.to_owned())
+    }
+}
