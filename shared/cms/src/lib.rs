@@ -46,7 +46,7 @@ pub use config::{
 pub use error::{BoxError, CmsError};
 pub use http::Transport;
 pub use payload::PayloadCms;
-pub use port::{Cms, CmsBrand, CmsEntry, CmsPage, EntryRef};
+pub use port::{Cms, CmsBrand, CmsEntry, CmsPage, EntryRef, UnlinkedEntry, UnlinkedPage};
 pub use rest::RestCms;
 pub use strapi::StrapiCms;
 pub use stub::{Acts, Calls, Faults, FaultsError, Stats, StubCms};
