@@ -378,6 +378,7 @@ impl<'a> Cases<'a> {
         let updated = self.update(&renamed, &linked.entry).await.unwrap();
         assert_eq!(updated.brand, renamed);
         self.delete(&renamed.id).await;
+        assert_eq!(self.get(&renamed.id).await, None);
         assert_eq!(self.unlinked(&own_id).await, None);
     }
 

@@ -263,7 +263,15 @@ impl Cms for PayloadCms {
     }
 
     async fn delete_brand(&self, id: &str, _: &str) -> Result<(), CmsError> {
-        let query = [(&*self.where_id(), id)];
+        let (mut operator, mut selected) = (self.where_id(), id.to_owned());
+        // A deletion selects by the live version, and a draft may be the first to bear the id: of an entry that was linked.
+        if self.model.status == EntryStatus::Draft && self.id_field() != "id" {
+            let Some(own_id) = self.get_brand(id).await?.and_then(|found| found.entry.id) else {
+                return Ok(());
+            };
+            (operator, selected) = ("where[id][equals]".to_owned(), own_id);
+        }
+        let query = [(&*operator, &*selected)];
         let answer = if self.model.on_delete == OnDelete::Unpublish {
             let body = Some(Value::Object(self.fields(None, false)));
             self.send(Operation::Delete, "PATCH", &query, body).await?

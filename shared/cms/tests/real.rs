@@ -170,7 +170,9 @@ impl Editor for Server {
 
     async fn remove(&self, id: &str) {
         let path = self.path_of(&self.find(id).await.unwrap());
-        self.send(Method::DELETE, &path, "", None).await;
+        // As a whole: Strapi cannot delete a draft alone.
+        let live = self.as_published();
+        live.send(Method::DELETE, &path, "", None).await;
     }
 
     async fn add_other_entry(&self, name: &str) -> Option<String> {
