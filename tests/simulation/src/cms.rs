@@ -67,6 +67,7 @@ impl Entry {
             entry: EntryRef {
                 id: None,
                 revision: Some(self.revision.to_string()),
+                name: None,
             },
         }
     }
@@ -85,8 +86,8 @@ struct Request {
     verb: &'static str,
     id: String,
     name: Option<String>,
-    /// The revision that it is about.
-    revision: Option<String>,
+    /// What the entry is known to have.
+    known: EntryRef,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,9 +189,12 @@ impl CmsServer {
             ("create", Some(_)) => Some(409),
             ("update", None) => Some(404),
             ("update", Some(entry)) => {
-                let supposed = request.revision.as_ref();
-                let is_stale = supposed.is_some_and(|it| *it != entry.revision.to_string());
-                is_stale.then_some(412)
+                let EntryRef { revision, name, .. } = &request.known;
+                let is_stale = revision
+                    .as_ref()
+                    .is_some_and(|it| *it != entry.revision.to_string());
+                let is_renamed = name.as_ref().is_some_and(|it| *it != entry.name);
+                (is_stale || is_renamed).then_some(412)
             }
             _ => None,
         }
@@ -564,7 +568,8 @@ impl Cms for CmsClient {
     }
 
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
-        self.write("create", brand, None, key).await
+        let unknown = EntryRef::default();
+        self.write("create", brand, unknown, key).await
     }
 
     async fn update_brand(
@@ -573,8 +578,7 @@ impl Cms for CmsClient {
         entry: &EntryRef,
         key: &str,
     ) -> Result<CmsEntry, CmsError> {
-        let revision = entry.revision.clone();
-        self.write("update", brand, revision, key).await
+        self.write("update", brand, entry.clone(), key).await
     }
 
     async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
@@ -582,7 +586,7 @@ impl Cms for CmsClient {
             verb: "delete",
             id: id.to_owned(),
             name: None,
-            revision: None,
+            known: EntryRef::default(),
         };
         self.change(request, key).await
     }
@@ -597,7 +601,7 @@ impl CmsClient {
         &self,
         verb: &'static str,
         brand: &CmsBrand,
-        revision: Option<String>,
+        known: EntryRef,
         key: &str,
     ) -> Result<CmsEntry, CmsError> {
         let CmsBrand { id, name } = brand.clone();
@@ -605,7 +609,7 @@ impl CmsClient {
             verb,
             id,
             name: Some(name),
-            revision,
+            known,
         };
         self.change(request, key).await?;
         let entry = self
