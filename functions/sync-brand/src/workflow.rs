@@ -334,7 +334,7 @@ impl<C: Cms> SyncContext<C> {
             let entry = EntryRef {
                 id: held.entry.clone(),
                 revision: held.revision.clone(),
-                name: Some(held.shown().to_owned()),
+                name: None,
             };
             // The same change of another revision is another request.
             let revision = entry.revision.as_deref().unwrap_or_default();

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
-use crate::{Cms, CmsBrand, CmsEntry, CmsError, EntryRef};
+use crate::{Cms, CmsBrand, CmsEntry, CmsError, EntryRef, UnlinkedEntry};
 
 /// An editor of the CMS, who works on its entries by its own means.
 #[async_trait]
@@ -24,8 +24,15 @@ pub trait Editor: Send + Sync {
     /// The description of the entry that bears this brand's id.
     async fn description(&self, id: &str) -> Option<String>;
 
-    /// Adds an entry that bears no brand's id. False where the CMS has no such entries.
-    async fn add_other_entry(&self, name: &str) -> bool;
+    /// Gives another name to the entry that bears this brand's id.
+    async fn rename(&self, id: &str, name: &str);
+
+    /// Removes the entry that bears this brand's id.
+    async fn remove(&self, id: &str);
+
+    /// Adds an entry that bears no brand's id, with the name as its description too. Returns the CMS's own id of it; none
+    /// where the CMS has no such entries.
+    async fn add_other_entry(&self, name: &str) -> Option<String>;
 }
 
 /// A CMS to try.
@@ -67,6 +74,11 @@ pub async fn run(subject: Subject<'_>) -> usize {
         an_update_changes_the_name_and_leaves_what_an_editor_wrote
         an_update_works_with_and_without_the_entry
         an_update_of_an_absent_brand_is_a_conflict
+        an_update_of_an_entry_that_an_editor_has_renamed_is_a_conflict_and_changes_nothing
+        an_entry_that_an_editor_has_removed_is_gone_and_can_be_created_again
+        many_brands_are_found_at_once
+        an_entry_that_an_editor_made_can_be_linked_and_keeps_what_the_editor_wrote
+        an_entry_that_is_gone_or_linked_or_renamed_cannot_be_linked
         a_deleted_brand_is_none_and_is_not_listed
         a_delete_of_an_absent_brand_succeeds
         a_deleted_brand_can_be_created_again
@@ -118,6 +130,33 @@ impl<'a> Cases<'a> {
 
     async fn update(&self, brand: &CmsBrand, entry: &EntryRef) -> Result<CmsEntry, CmsError> {
         self.cms().update_brand(brand, entry, &self.new_key()).await
+    }
+
+    async fn link(&self, brand: &CmsBrand, entry: &EntryRef) -> Result<CmsEntry, CmsError> {
+        self.cms().link_brand(brand, entry, &self.new_key()).await
+    }
+
+    /// The entries that bear no brand's id.
+    async fn list_unlinked(&self) -> Vec<UnlinkedEntry> {
+        let (mut entries, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.cms().list_unlinked(after.as_deref(), 2).await;
+            let page = page.unwrap();
+            assert!(page.entries.len() <= 2, "the page is too long");
+            entries.extend(page.entries);
+            after = page.next;
+            if after.is_none() {
+                return entries;
+            }
+        }
+    }
+
+    /// The entry with that own id among those that bear no brand's id, where it is once at most.
+    async fn unlinked(&self, own_id: &str) -> Option<UnlinkedEntry> {
+        let mut entries = self.list_unlinked().await;
+        entries.retain(|entry| entry.entry.id.as_deref() == Some(own_id));
+        assert!(entries.len() < 2, "each once: {entries:?}");
+        entries.pop()
     }
 
     async fn delete(&self, id: &str) {
@@ -242,6 +281,160 @@ impl<'a> Cases<'a> {
         }
     }
 
+    async fn an_update_of_an_entry_that_an_editor_has_renamed_is_a_conflict_and_changes_nothing(
+        &mut self,
+    ) {
+        let created = self.created("As created, 100% \"known\"").await;
+        let (id, known) = (created.brand.id.clone(), created.brand.name.clone());
+        let new = brand(&id, "From the system");
+        let named = |entry: &EntryRef, name: &str| EntryRef {
+            name: Some(name.to_owned()),
+            ..entry.clone()
+        };
+        self.subject.editor.rename(&id, "An editor's").await;
+        let renamed = self.get(&id).await.unwrap();
+        assert_eq!(renamed.brand.name, "An editor's");
+        for entry in [&created.entry, &EntryRef::default()] {
+            let error = self.update(&new, &named(entry, &known)).await.unwrap_err();
+            assert!(matches!(error, CmsError::Conflict { .. }), "{error:?}");
+            assert_eq!(self.get(&id).await.as_ref(), Some(&renamed));
+        }
+        let current = named(&renamed.entry, "An editor's");
+        let updated = self.update(&new, &current).await.unwrap();
+        assert_eq!(updated.brand, new);
+        assert_eq!(updated.entry.name, None, "it is beside the brand's");
+        // The name alone is enough.
+        let current = named(&EntryRef::default(), &new.name);
+        let updated = self.update(&brand(&id, &known), &current).await;
+        assert_eq!(updated.unwrap().brand, created.brand);
+        self.delete(&id).await;
+    }
+
+    async fn an_entry_that_an_editor_has_removed_is_gone_and_can_be_created_again(&mut self) {
+        let removed = self.created("Removed").await.brand;
+        self.subject.editor.remove(&removed.id).await;
+        assert_eq!(self.get(&removed.id).await, None);
+        let created = self.create(&removed).await.unwrap();
+        assert_eq!(self.get(&removed.id).await, Some(created));
+        self.delete(&removed.id).await;
+    }
+
+    async fn many_brands_are_found_at_once(&mut self) {
+        let mut ids: Vec<_> = (0..100).map(|_| self.new_id()).collect();
+        let mut expected = Vec::new();
+        // On each side of a boundary within the ids, and at both ends.
+        for position in [0, 49, 50, 99] {
+            let brand = brand(ids.get(position).unwrap(), &format!("Number {position}"));
+            expected.push(self.create(&brand).await.unwrap());
+        }
+        ids.rotate_left(7);
+        let mut found = self.cms().get_brands(&ids).await.unwrap();
+        found.sort_by(|one, other| one.brand.id.cmp(&other.brand.id));
+        assert_eq!(found, expected);
+        ids.retain(|id| expected.iter().all(|entry| entry.brand.id != *id));
+        assert_eq!(self.cms().get_brands(&ids).await.unwrap(), []);
+        assert_eq!(self.cms().get_brands(&[]).await.unwrap(), []);
+        for entry in expected {
+            self.delete(&entry.brand.id).await;
+        }
+    }
+
+    async fn an_entry_that_an_editor_made_can_be_linked_and_keeps_what_the_editor_wrote(&mut self) {
+        let name = format!("An editor's, {}", self.subject.prefix);
+        let Some(own_id) = self.subject.editor.add_other_entry(&name).await else {
+            println!("contract: every entry bears a brand's id");
+            assert_eq!(self.list_unlinked().await, []);
+            let (brand, entry) = (self.new_brand(&name), EntryRef::default());
+            let error = self.link(&brand, &entry).await.unwrap_err();
+            assert!(!error.is_transient(), "{error:?}");
+            return;
+        };
+        let found = self.unlinked(&own_id).await.unwrap();
+        assert_eq!(found.name, name);
+        let listed = self.cms().list_brands(None, 100).await.unwrap().entries;
+        assert!(listed.iter().all(|entry| entry.brand.name != name));
+
+        let brand = self.new_brand("Linked");
+        let known = EntryRef {
+            name: Some(name.clone()),
+            ..found.entry
+        };
+        let linked = self.link(&brand, &known).await.unwrap();
+        assert_eq!(linked.brand, brand);
+        assert_eq!(self.get(&brand.id).await.as_ref(), Some(&linked));
+        let ids = slice::from_ref(&brand.id);
+        let many = self.cms().get_brands(ids).await.unwrap();
+        assert_eq!(many, slice::from_ref(&linked));
+        let description = self.subject.editor.description(&brand.id).await;
+        assert_eq!(description, Some(name));
+        assert_eq!(self.unlinked(&own_id).await, None);
+        // Another run, which knows what there was.
+        let again = self.link(&brand, &known).await.unwrap();
+        assert_eq!(again, linked, "it has no other effect");
+        let renamed = CmsBrand {
+            name: "Linked and renamed".to_owned(),
+            ..brand
+        };
+        let updated = self.update(&renamed, &linked.entry).await.unwrap();
+        assert_eq!(updated.brand, renamed);
+        self.delete(&renamed.id).await;
+        assert_eq!(self.get(&renamed.id).await, None);
+        assert_eq!(self.unlinked(&own_id).await, None);
+    }
+
+    async fn an_entry_that_is_gone_or_linked_or_renamed_cannot_be_linked(&mut self) {
+        let Some(own_id) = self.subject.editor.add_other_entry("Wanted").await else {
+            return;
+        };
+        let found = self.unlinked(&own_id).await.unwrap();
+        let (entry, one, other) = (found.entry, self.new_id(), self.new_id());
+        let (one, other) = (brand(&one, "One"), brand(&other, "Other"));
+        let refused = async |brand: &CmsBrand, entry: &EntryRef| {
+            let error = self.link(brand, entry).await.unwrap_err();
+            assert!(matches!(error, CmsError::Conflict { .. }), "{error:?}");
+        };
+        // Another name. A revision would tell of it as well, so there is none.
+        let renamed = EntryRef {
+            id: entry.id.clone(),
+            revision: None,
+            name: Some("Not wanted".to_owned()),
+        };
+        refused(&one, &renamed).await;
+        assert!(self.unlinked(&own_id).await.is_some(), "nothing is changed");
+        assert_eq!(self.get(&one.id).await, None);
+
+        let linked = self.link(&one, &entry).await.unwrap();
+        // It bears another brand's id, with a stale revision and without one.
+        for entry in [
+            &entry,
+            &EntryRef {
+                revision: None,
+                ..entry.clone()
+            },
+        ] {
+            refused(&other, entry).await;
+        }
+        assert_eq!(self.get(&one.id).await, Some(linked));
+        assert_eq!(self.get(&other.id).await, None);
+        // Another entry bears the brand's id.
+        let second = self.subject.editor.add_other_entry("Second").await.unwrap();
+        let second_entry = EntryRef {
+            id: Some(second.clone()),
+            ..EntryRef::default()
+        };
+        refused(&one, &second_entry).await;
+        assert!(self.unlinked(&second).await.is_some());
+        // It is gone.
+        self.delete(&one.id).await;
+        if !self.subject.unpublishes {
+            refused(&one, &entry).await;
+            assert_eq!(self.get(&one.id).await, None);
+        }
+        let second_brand = self.new_brand("Second");
+        self.link(&second_brand, &second_entry).await.unwrap();
+        self.delete(&second_brand.id).await;
+    }
+
     async fn a_deleted_brand_is_none_and_is_not_listed(&mut self) {
         let [gone, kept] = [self.created("Gone").await, self.created("Kept").await];
         self.delete(&gone.brand.id).await;
@@ -335,6 +528,7 @@ impl<'a> Cases<'a> {
             entries.push(self.create(brand).await.unwrap());
         }
         let has_others = self.subject.editor.add_other_entry("Not a brand").await;
+        let has_others = has_others.is_some();
         println!("contract: entries that are not brands are among them: {has_others}");
         entries.reverse();
         for limit in [1, 2, 3, 5, 100] {
@@ -375,6 +569,7 @@ impl<'a> Cases<'a> {
         for result in [
             cms.get_brand(&id).await.map(drop),
             cms.get_brand(&new.id).await.map(drop),
+            cms.get_brands(slice::from_ref(&id)).await.map(drop),
             cms.list_brands(None, 2).await.map(drop),
             cms.create_brand(&new, "wrong/create").await.map(drop),
             cms.update_brand(&renamed, &known.entry, "wrong/update")

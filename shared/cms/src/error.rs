@@ -81,6 +81,14 @@ pub enum CmsError {
 }
 
 impl CmsError {
+    /// A conflict that an adapter has found itself.
+    pub(crate) fn conflict(status: u16, message: impl Into<String>) -> Self {
+        Self::Conflict {
+            status,
+            message: message.into(),
+        }
+    }
+
     /// Whether the same call may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

@@ -129,3 +129,11 @@ pub(crate) async fn confirm<C: Cms + ?Sized>(
         _ => Err(answer.unclear()),
     }
 }
+
+/// A conflict where the entry has another name than it is known to have: an editor has renamed it since.
+pub(crate) fn check_name(known: &str, current: &str) -> Result<(), CmsError> {
+    if known == current {
+        return Ok(());
+    }
+    Err(CmsError::conflict(412, format!("the name is {current}")))
+}

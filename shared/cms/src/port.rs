@@ -34,24 +34,10 @@ pub struct EntryRef {
     /// The entry's revision; none where the CMS has none, or it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// The name that the entry is known to have, as the CMS spells it; none where that is not known.
+    /// The name that the entry is known to have, as the CMS spells it; none where that is not known. Entries that a CMS
+    /// returns leave it out, as they bear the name beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-}
-
-/// An entry that bears no brand's id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct UnlinkedEntry {
-    pub entry: EntryRef,
-    pub name: String,
-}
-
-#[allow(missing_docs)]
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct UnlinkedPage {
-    pub entries: Vec<UnlinkedEntry>,
-    pub next: Option<String>,
 }
 
 /// A page of the entries that bear a brand's id.
@@ -62,6 +48,27 @@ pub struct CmsPage {
     /// The cursor of the next page; none on the last one.
     pub next: Option<String>,
 }
+
+/// An entry that an editor made: it bears no brand's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnlinkedEntry {
+    /// How the CMS itself names the entry. The id is always there.
+    pub entry: EntryRef,
+    /// The entry's name, as the CMS spells it. Empty where it has none.
+    pub name: String,
+}
+
+/// A page of the entries that bear no brand's id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnlinkedPage {
+    /// The entries, in the order of the CMS's own ids. They may be fewer than asked for, even on a page before the last.
+    pub entries: Vec<UnlinkedEntry>,
+    /// The cursor of the next page; none on the last one.
+    pub next: Option<String>,
+}
+
+/// Why no entry of a CMS can be linked.
+pub(crate) const NO_UNLINKED: &str = "this CMS has no entries without a brand's id";
 
 /// A CMS that brands are synced to.
 ///
@@ -79,6 +86,15 @@ pub trait Cms: Send + Sync {
     /// The entry that bears this brand's id; none where there is none.
     async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError>;
 
+    /// The entries that bear one of these brands' ids, at most 100 ids, in any order. A brand without an entry is left out.
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        let mut entries = Vec::new();
+        for id in ids {
+            entries.extend(self.get_brand(id).await?);
+        }
+        Ok(entries)
+    }
+
     /// Creates an entry for the brand. Fails where there is one already.
     async fn create_brand(
         &self,
@@ -86,8 +102,9 @@ pub trait Cms: Send + Sync {
         idempotency_key: &str,
     ) -> Result<CmsEntry, CmsError>;
 
-    /// Changes the brand's entry. Where `entry` has a revision, only if that is the current one. Fails with
-    /// [`CmsError::Conflict`] where it is not, or where there is no such entry.
+    /// Changes the brand's entry, if it still has the revision and the name that `entry` has. Fails with
+    /// [`CmsError::Conflict`] and changes nothing where it has not, or where there is no such entry. So an editor's change
+    /// is not overwritten unseen.
     async fn update_brand(
         &self,
         brand: &CmsBrand,
@@ -101,22 +118,22 @@ pub trait Cms: Send + Sync {
     /// At most `limit` entries that bear a brand's id, behind the cursor.
     async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError>;
 
-    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
-        let mut found = Vec::new();
-        for id in ids {
-            found.extend(self.get_brand(id).await?);
-        }
-        Ok(found)
-    }
-
+    /// At most `limit` entries that bear no brand's id, behind the cursor. By default none: a CMS in which every entry bears
+    /// a brand's id.
     async fn list_unlinked(&self, _: Option<&str>, _: u16) -> Result<UnlinkedPage, CmsError> {
         Ok(UnlinkedPage::default())
     }
 
-    async fn link_brand(&self, _: &CmsBrand, _: &EntryRef, _: &str) -> Result<CmsEntry, CmsError> {
-        Err(CmsError::Unsendable(
-            "this CMS has no entries without a brand's id",
-        ))
+    /// Gives the brand's id and name to the entry with the CMS's own id `entry.id`. Succeeds without another effect where it
+    /// bears that id already. Fails with [`CmsError::Conflict`] and changes nothing where there is no such entry, where it
+    /// bears another brand's id, or where it has another name or revision than `entry` has.
+    async fn link_brand(
+        &self,
+        _brand: &CmsBrand,
+        _entry: &EntryRef,
+        _idempotency_key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        Err(CmsError::Unsendable(NO_UNLINKED))
     }
 }
 
@@ -124,6 +141,10 @@ pub trait Cms: Send + Sync {
 impl<C: Cms + ?Sized> Cms for Arc<C> {
     async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
         (**self).get_brand(id).await
+    }
+
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        (**self).get_brands(ids).await
     }
 
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
@@ -145,10 +166,6 @@ impl<C: Cms + ?Sized> Cms for Arc<C> {
 
     async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
         (**self).list_brands(after, limit).await
-    }
-
-    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
-        (**self).get_brands(ids).await
     }
 
     async fn list_unlinked(

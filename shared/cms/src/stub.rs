@@ -14,14 +14,16 @@ use async_trait::async_trait;
 use crate::api_key::MASK;
 use crate::http::{Answer, Operation, confirm};
 use crate::request_log::{self, RequestData};
-use crate::{ApiKey, Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef};
+use crate::{
+    ApiKey, Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef, UnlinkedEntry, UnlinkedPage,
+};
 
 pub use faults::{Faults, FaultsError};
 use memory::Memory;
-#[cfg(feature = "server")]
-pub(crate) use memory::no_such_brand;
 pub use memory::{Acts, Calls, Stats};
 pub(crate) use memory::{Change, Changed, Failure};
+#[cfg(feature = "server")]
+pub(crate) use memory::{no_such_brand, no_such_entry};
 pub(crate) use reply::{Reply, ReplyBody};
 
 /// A CMS in memory. Clones share the memory: keep one to ask what the CMS holds, and give the other away.
@@ -61,7 +63,7 @@ impl StubCms {
     #[must_use]
     pub fn brands(&self) -> Vec<CmsBrand> {
         let memory = self.memory();
-        memory.entries(None).map(|entry| entry.brand).collect()
+        memory.entries().map(|entry| entry.brand).collect()
     }
 
     /// The brand with this id, if it holds it.
@@ -109,14 +111,61 @@ impl StubCms {
         self.memory().description(id)
     }
 
+    /// An editor renames the entry that bears this id. Its revision changes. False where there is none.
+    pub fn edit(&self, id: &str, name: &str) -> bool {
+        self.memory().edit(id, name)
+    }
+
+    /// An editor removes the entry that bears this id. False where there is none.
+    pub fn remove(&self, id: &str) -> bool {
+        self.memory().remove(id)
+    }
+
+    /// An editor makes an entry: one that bears this id, in place of any that does, or one that bears no brand's id. Returns
+    /// that id, or the entry's own.
+    pub fn add_entry(&self, name: &str, id: Option<&str>) -> String {
+        self.memory().add(name, id)
+    }
+
+    /// The entries that bear no brand's id, in the order of their own ids.
+    #[must_use]
+    pub fn unlinked(&self) -> Vec<UnlinkedEntry> {
+        self.memory().unlinked().collect()
+    }
+
     /// A page of the entries behind that id.
     pub(crate) fn page(&self, after: Option<&str>, limit: usize) -> Result<CmsPage, Failure> {
-        self.memory().page(after, limit)
+        let (entries, next) = self.read("", |memory| memory.page(after, limit))?;
+        Ok(CmsPage { entries, next })
+    }
+
+    /// A page of the entries without a brand's id behind that own id.
+    pub(crate) fn unlinked_page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<UnlinkedPage, Failure> {
+        let (entries, next) = self.read("", |memory| memory.unlinked_page(after, limit))?;
+        Ok(UnlinkedPage { entries, next })
     }
 
     pub(crate) fn retrieve(&self, id: &str) -> Result<Option<CmsEntry>, Failure> {
         request_log::sending("GET", &["brands", id]);
-        self.memory().retrieve(id)
+        self.read(id, |memory| memory.entry(id))
+    }
+
+    pub(crate) fn retrieve_many(&self, ids: &[String]) -> Result<Vec<CmsEntry>, Failure> {
+        let entries = |memory: &Memory| ids.iter().filter_map(|id| memory.entry(id)).collect();
+        self.read("", entries)
+    }
+
+    #[cfg(feature = "server")]
+    pub(crate) fn retrieve_unlinked(&self, own_id: &str) -> Result<Option<UnlinkedEntry>, Failure> {
+        self.read("", |memory| memory.unlinked_entry(own_id))
+    }
+
+    fn read<T>(&self, id: &str, read: impl FnOnce(&Memory) -> T) -> Result<T, Failure> {
+        self.memory().retrieve(id, read)
     }
 
     /// Makes a change. Without a key, nothing is remembered.
@@ -128,6 +177,11 @@ impl StubCms {
             }
             Change::Update(brand, _) => {
                 request_log::sending("PUT", &["brands", &brand.id]);
+                tracing::info!("{}", RequestData(brand));
+            }
+            Change::Link(brand, known) => {
+                let own_id = known.id.as_deref().unwrap_or_default();
+                request_log::sending("PUT", &["entries", own_id]);
                 tracing::info!("{}", RequestData(brand));
             }
             Change::Delete(id) => request_log::sending("DELETE", &["brands", id]),
@@ -155,6 +209,10 @@ impl Cms for StubCms {
         }
     }
 
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        answered(self.retrieve_many(ids)).await
+    }
+
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
         let changed = self.change(&Change::Create(brand.clone()), Some(key));
         self.written(changed, brand, Operation::Create).await
@@ -166,7 +224,11 @@ impl Cms for StubCms {
         entry: &EntryRef,
         key: &str,
     ) -> Result<CmsEntry, CmsError> {
-        let change = Change::Update(brand.clone(), entry.revision.clone());
+        let known = EntryRef {
+            id: None,
+            ..entry.clone()
+        };
+        let change = Change::Update(brand.clone(), known);
         let changed = self.change(&change, Some(key));
         self.written(changed, brand, Operation::Update).await
     }
@@ -179,10 +241,26 @@ impl Cms for StubCms {
     }
 
     async fn list_brands(&self, after: Option<&str>, limit: u16) -> Result<CmsPage, CmsError> {
-        match self.page(after, limit.into()) {
-            Ok(page) => Ok(page),
-            Err(failure) => Err(judged(failure, Operation::Read).await?.unclear()),
-        }
+        answered(self.page(after, limit.into())).await
+    }
+
+    async fn list_unlinked(
+        &self,
+        after: Option<&str>,
+        limit: u16,
+    ) -> Result<UnlinkedPage, CmsError> {
+        answered(self.unlinked_page(after, limit.into())).await
+    }
+
+    async fn link_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        let change = Change::Link(brand.clone(), entry.clone());
+        let changed = self.change(&change, Some(key));
+        self.written(changed, brand, Operation::Update).await
     }
 }
 
@@ -200,6 +278,14 @@ impl StubCms {
             }
             Err(failure) => confirm(self, brand, &judged(failure, operation).await?).await,
         }
+    }
+}
+
+/// What a client behind HTTP would make of a read of many entries.
+async fn answered<T>(result: Result<T, Failure>) -> Result<T, CmsError> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(failure) => Err(judged(failure, Operation::Read).await?.unclear()),
     }
 }
 

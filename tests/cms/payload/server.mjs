@@ -6,6 +6,16 @@ import { buildConfig, getPayload, handleEndpoints } from "payload"
 
 const { PORT, DATABASE, API_KEY } = process.env
 
+// Payload numbers these documents itself.
+const labels = (slug) => ({
+  slug,
+  fields: [
+    { name: "external_id", type: "text", unique: true, index: true },
+    { name: "title", type: "text" },
+    { name: "description", type: "text" },
+  ],
+})
+
 // The client chooses a brand's id; editors write its description.
 const brands = (slug, name) => ({
   slug,
@@ -25,15 +35,8 @@ const config = buildConfig({
     { slug: "users", auth: { useAPIKey: true }, fields: [] },
     brands("brands"),
     brands("unique-brands", { unique: true }),
-    {
-      // Payload numbers these documents itself.
-      slug: "labels",
-      fields: [
-        { name: "external_id", type: "text", unique: true, index: true },
-        { name: "title", type: "text" },
-        { name: "description", type: "text" },
-      ],
-    },
+    labels("labels"),
+    { ...labels("drafted-labels"), versions: { drafts: true } },
   ],
 })
 

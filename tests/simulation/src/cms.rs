@@ -68,6 +68,7 @@ impl Entry {
                 name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
+                name: None,
             },
         }
     }
@@ -86,8 +87,8 @@ struct Request {
     verb: &'static str,
     id: String,
     name: Option<String>,
-    /// The revision that it is about.
-    revision: Option<String>,
+    /// What the entry is known to have.
+    known: EntryRef,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,9 +190,12 @@ impl CmsServer {
             ("create", Some(_)) => Some(409),
             ("update", None) => Some(404),
             ("update", Some(entry)) => {
-                let supposed = request.revision.as_ref();
-                let is_stale = supposed.is_some_and(|it| *it != entry.revision.to_string());
-                is_stale.then_some(412)
+                let EntryRef { revision, name, .. } = &request.known;
+                let is_stale = revision
+                    .as_ref()
+                    .is_some_and(|it| *it != entry.revision.to_string());
+                let is_renamed = name.as_ref().is_some_and(|it| *it != entry.name);
+                (is_stale || is_renamed).then_some(412)
             }
             _ => None,
         }
@@ -565,7 +569,8 @@ impl Cms for CmsClient {
     }
 
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
-        self.write("create", brand, None, key).await
+        let unknown = EntryRef::default();
+        self.write("create", brand, unknown, key).await
     }
 
     async fn update_brand(
@@ -574,8 +579,7 @@ impl Cms for CmsClient {
         entry: &EntryRef,
         key: &str,
     ) -> Result<CmsEntry, CmsError> {
-        let revision = entry.revision.clone();
-        self.write("update", brand, revision, key).await
+        self.write("update", brand, entry.clone(), key).await
     }
 
     async fn delete_brand(&self, id: &str, key: &str) -> Result<(), CmsError> {
@@ -583,7 +587,7 @@ impl Cms for CmsClient {
             verb: "delete",
             id: id.to_owned(),
             name: None,
-            revision: None,
+            known: EntryRef::default(),
         };
         self.change(request, key).await
     }
@@ -598,7 +602,7 @@ impl CmsClient {
         &self,
         verb: &'static str,
         brand: &CmsBrand,
-        revision: Option<String>,
+        known: EntryRef,
         key: &str,
     ) -> Result<CmsEntry, CmsError> {
         let CmsBrand { id, name } = brand.clone();
@@ -606,7 +610,7 @@ impl CmsClient {
             verb,
             id,
             name: Some(name),
-            revision,
+            known,
         };
         self.change(request, key).await?;
         let entry = self

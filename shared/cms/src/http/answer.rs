@@ -155,6 +155,17 @@ impl Answer {
         }
     }
 
+    /// The items of the list that its JSON has at this pointer.
+    pub(crate) fn list<T>(
+        &self,
+        pointer: &str,
+        item: impl FnMut(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, CmsError> {
+        let values = self.at(pointer).and_then(Value::as_array);
+        let items = values.and_then(|values| values.iter().map(item).collect());
+        items.ok_or_else(|| self.unclear())
+    }
+
     /// That it says nothing about the brand.
     pub(crate) fn unclear(&self) -> CmsError {
         CmsError::Unclear {

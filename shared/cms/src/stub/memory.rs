@@ -2,23 +2,24 @@
 //! split.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
 use super::faults::{Fault, Faults, Operation, Struck, When};
 use super::reply::Reply;
-use crate::{CmsBrand, CmsEntry, CmsPage, EntryRef};
+use crate::{CmsBrand, CmsEntry, EntryRef, UnlinkedEntry};
 
 /// How many calls came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Calls {
     /// Calls of create.
     pub creates: u64,
-    /// Calls of update.
+    /// Calls of update and link.
     pub updates: u64,
     /// Calls of delete.
     pub deletes: u64,
-    /// Calls of retrieve.
+    /// Calls of retrieve, and of the lists.
     pub retrieves: u64,
 }
 
@@ -51,8 +52,10 @@ pub(crate) type Failure = Option<Reply>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Create(CmsBrand),
-    /// With the revision that it is about, where one is named.
-    Update(CmsBrand, Option<String>),
+    /// With the revision and the name that the entry is known to have.
+    Update(CmsBrand, EntryRef),
+    /// With the entry's own id, and what it is known to have.
+    Link(CmsBrand, EntryRef),
     Delete(String),
 }
 
@@ -67,30 +70,88 @@ pub(crate) enum Changed {
     Absent(String),
 }
 
+/// An entry: of a brand under the brand's id, any other under its own.
 #[derive(Debug, Clone)]
-struct Held {
-    brand: CmsBrand,
+pub(super) struct Held {
+    name: String,
     revision: u64,
     /// What an editor has added.
     description: Option<String>,
+    /// The CMS's own id, of an entry that an editor made.
+    own_id: Option<String>,
 }
 
 impl Held {
-    fn entry(&self) -> CmsEntry {
-        CmsEntry {
-            brand: self.brand.clone(),
-            entry: EntryRef {
-                name: None,
-                id: None,
-                revision: Some(self.revision.to_string()),
-            },
+    fn new(name: &str, own_id: Option<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            revision: 1,
+            description: None,
+            own_id,
         }
+    }
+
+    fn reference(&self) -> EntryRef {
+        EntryRef {
+            id: self.own_id.clone(),
+            revision: Some(self.revision.to_string()),
+            name: None,
+        }
+    }
+
+    /// Of a brand.
+    pub(super) fn entry(&self, id: &str) -> CmsEntry {
+        CmsEntry {
+            brand: CmsBrand {
+                id: id.to_owned(),
+                name: self.name.clone(),
+            },
+            entry: self.reference(),
+        }
+    }
+
+    pub(super) fn unlinked(&self) -> UnlinkedEntry {
+        UnlinkedEntry {
+            entry: self.reference(),
+            name: self.name.clone(),
+        }
+    }
+
+    /// Whether it still has what it is known to have.
+    fn check(&self, known: &EntryRef) -> Result<(), Reply> {
+        let Self { name, revision, .. } = self;
+        let revision = revision.to_string();
+        if known
+            .revision
+            .as_ref()
+            .is_some_and(|known| *known != revision)
+        {
+            return Err(Reply::message(412, format!("the revision is {revision}")));
+        }
+        if known.name.as_ref().is_some_and(|known| known != name) {
+            return Err(Reply::message(412, format!("the name is {name}")));
+        }
+        Ok(())
+    }
+
+    /// Whether the name is another one now.
+    fn rename(&mut self, name: &str) -> bool {
+        let has_changed = self.name != name;
+        if has_changed {
+            name.clone_into(&mut self.name);
+            self.revision += 1;
+        }
+        has_changed
     }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     held: BTreeMap<String, Held>,
+    /// The entries that bear no brand's id, by their own ids.
+    unlinked: BTreeMap<String, Held>,
+    /// How many entries editors have made.
+    own_ids: u64,
     /// The first answer to each idempotency key of an operation, with the request.
     answers: HashMap<(Operation, String), (Change, Result<Changed, Reply>)>,
     stats: Stats,
@@ -117,20 +178,21 @@ impl Memory {
         &self.stats
     }
 
-    /// The entries behind that id, in the order of their ids.
-    pub(super) fn entries(&self, after: Option<&str>) -> impl Iterator<Item = CmsEntry> {
-        let behind = move |id: &str| after.is_none_or(|after| id > after);
-        let held = self.held.iter().filter(move |(id, _)| behind(id));
-        held.map(|(_, held)| held.entry())
+    pub(super) fn entries(&self) -> impl Iterator<Item = CmsEntry> {
+        self.held.iter().map(|(id, held)| held.entry(id))
     }
 
     pub(super) fn entry(&self, id: &str) -> Option<CmsEntry> {
-        self.held.get(id).map(Held::entry)
+        self.held.get(id).map(|held| held.entry(id))
+    }
+
+    pub(super) fn unlinked(&self) -> impl Iterator<Item = UnlinkedEntry> {
+        self.unlinked.values().map(Held::unlinked)
     }
 
     /// An editor's change, beside what the system writes.
     pub(super) fn describe(&mut self, id: &str, description: &str) {
-        if let Some(held) = self.held.get_mut(id) {
+        if let Some(held) = self.held.get_mut(id).or(self.unlinked.get_mut(id)) {
             held.description = Some(description.to_owned());
             held.revision += 1;
         }
@@ -140,28 +202,66 @@ impl Memory {
         self.held.get(id)?.description.clone()
     }
 
-    pub(super) fn retrieve(&mut self, id: &str) -> Result<Option<CmsEntry>, Failure> {
+    /// An editor renames the entry that bears this id. Whether there is one.
+    pub(super) fn edit(&mut self, id: &str, name: &str) -> bool {
+        let held = self.held.get_mut(id);
+        held.map(|held| held.rename(name)).is_some()
+    }
+
+    /// An editor removes the entry that bears this id. Whether there was one.
+    pub(super) fn remove(&mut self, id: &str) -> bool {
+        self.held.remove(id).is_some()
+    }
+
+    /// An editor makes an entry, which bears that id or none. Its id.
+    pub(super) fn add(&mut self, name: &str, id: Option<&str>) -> String {
+        if let Some(id) = id {
+            let held = Held::new(name, None);
+            self.held.insert(id.to_owned(), held);
+            return id.to_owned();
+        }
+        self.own_ids += 1;
+        // Of one length, so that their order is the one in which they were made.
+        let own_id = format!("e{:07}", self.own_ids);
+        let held = Held::new(name, Some(own_id.clone()));
+        self.unlinked.insert(own_id.clone(), held);
+        own_id
+    }
+
+    /// Reads what `read` takes of the memory, unless a rule has it fail. Counts as one retrieval, of that brand or of none.
+    pub(super) fn retrieve<T>(
+        &mut self,
+        id: &str,
+        read: impl FnOnce(&Self) -> T,
+    ) -> Result<T, Failure> {
         self.stats.calls.retrieves += 1;
         match self.strike(Operation::Retrieve, id, None) {
             Some(fault) => Err(fault.reply),
-            None => Ok(self.entry(id)),
+            None => Ok(read(self)),
         }
     }
 
-    /// At most `limit` entries behind that id. Counts as a retrieval.
-    pub(super) fn page(&mut self, after: Option<&str>, limit: usize) -> Result<CmsPage, Failure> {
-        self.stats.calls.retrieves += 1;
-        if let Some(fault) = self.strike(Operation::Retrieve, "", None) {
-            return Err(fault.reply);
-        }
-        let mut entries: Vec<_> = self.entries(after).take(limit.saturating_add(1)).collect();
-        let is_last = entries.len() <= limit;
-        entries.truncate(limit);
-        let last = entries.last().filter(|_| !is_last);
-        Ok(CmsPage {
-            next: last.map(|last| last.brand.id.clone()),
-            entries,
-        })
+    /// At most `limit` brands' entries behind that id, and the next page's cursor.
+    pub(super) fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> (Vec<CmsEntry>, Option<String>) {
+        page(&self.held, after, limit, |id, held| held.entry(id))
+    }
+
+    /// At most `limit` other entries behind that own id, and the next page's cursor.
+    pub(super) fn unlinked_page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> (Vec<UnlinkedEntry>, Option<String>) {
+        page(&self.unlinked, after, limit, |_, held| held.unlinked())
+    }
+
+    #[cfg(feature = "server")]
+    pub(super) fn unlinked_entry(&self, own_id: &str) -> Option<UnlinkedEntry> {
+        self.unlinked.get(own_id).map(Held::unlinked)
     }
 
     pub(super) fn change(
@@ -175,7 +275,7 @@ impl Memory {
                 calls.creates += 1;
                 (Operation::Create, &brand.id, Some(&*brand.name))
             }
-            Change::Update(brand, _) => {
+            Change::Update(brand, _) | Change::Link(brand, _) => {
                 calls.updates += 1;
                 (Operation::Update, &brand.id, Some(&*brand.name))
             }
@@ -237,36 +337,22 @@ impl Memory {
                     let reason = format!("brand {} exists already", brand.id);
                     return Err(Reply::message(409, reason));
                 }
-                let held = Held {
-                    brand: brand.clone(),
-                    revision: 1,
-                    description: None,
-                };
-                let entry = held.entry();
+                let held = Held::new(&brand.name, None);
+                let entry = held.entry(&brand.id);
                 self.held.insert(brand.id.clone(), held);
                 self.acts(brand).creates += 1;
                 Ok(Changed::Entry(entry))
             }
-            Change::Update(brand, revision) => {
+            Change::Update(brand, known) => {
                 let held = self.held.get_mut(&brand.id);
                 let held = held.ok_or_else(|| no_such_brand(&brand.id))?;
-                let current = held.revision.to_string();
-                if revision
-                    .as_ref()
-                    .is_some_and(|revision| *revision != current)
-                {
-                    let reason = format!("the revision is {current}");
-                    return Err(Reply::message(412, reason));
-                }
-                let has_changed = held.brand != *brand;
-                if has_changed {
-                    held.brand = brand.clone();
-                    held.revision += 1;
-                }
-                let entry = held.entry();
+                held.check(known)?;
+                let has_changed = held.rename(&brand.name);
+                let entry = held.entry(&brand.id);
                 self.acts(brand).updates += u64::from(has_changed);
                 Ok(Changed::Entry(entry))
             }
+            Change::Link(brand, known) => self.link(brand, known).map(Changed::Entry),
             Change::Delete(id) => {
                 // This, too, is a success that its key remembers: a late duplicate must not delete what was created since.
                 if self.held.remove(id).is_none() {
@@ -276,6 +362,34 @@ impl Memory {
                 Ok(Changed::Deleted)
             }
         }
+    }
+
+    fn link(&mut self, brand: &CmsBrand, known: &EntryRef) -> Result<CmsEntry, Reply> {
+        if let Some(held) = self.held.get(&brand.id) {
+            if held.own_id == known.id {
+                return Ok(held.entry(&brand.id));
+            }
+            let reason = format!("another entry bears the id {}", brand.id);
+            return Err(Reply::message(409, reason));
+        }
+        let own_id = known.id.as_deref().unwrap_or_default();
+        let Some(held) = self.unlinked.get(own_id) else {
+            let is_linked = self.held.values().any(|held| held.own_id == known.id);
+            return Err(if is_linked {
+                Reply::message(409, format!("entry {own_id} bears another brand's id"))
+            } else {
+                no_such_entry(own_id)
+            });
+        };
+        held.check(known)?;
+        let mut held = held.clone();
+        held.name.clone_from(&brand.name);
+        held.revision += 1;
+        let entry = held.entry(&brand.id);
+        self.unlinked.remove(own_id);
+        self.held.insert(brand.id.clone(), held);
+        self.acts(brand).updates += 1;
+        Ok(entry)
     }
 
     fn acts(&mut self, brand: &CmsBrand) -> &mut Acts {
@@ -297,4 +411,27 @@ impl Memory {
 
 pub(crate) fn no_such_brand(id: &str) -> Reply {
     Reply::message(404, format!("there is no brand {id}"))
+}
+
+pub(crate) fn no_such_entry(own_id: &str) -> Reply {
+    let reason = format!("there is no entry {own_id} without a brand's id");
+    Reply::message(404, reason)
+}
+
+/// At most `limit` entries behind that id, and the id of the last one if there are more.
+fn page<T>(
+    held: &BTreeMap<String, Held>,
+    after: Option<&str>,
+    limit: usize,
+    shown: impl Fn(&str, &Held) -> T,
+) -> (Vec<T>, Option<String>) {
+    let behind = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut rest = held.range::<str, _>((behind, Bound::Unbounded));
+    let (mut entries, mut last) = (Vec::new(), None);
+    for (id, held) in rest.by_ref().take(limit) {
+        entries.push(shown(id, held));
+        last = Some(id);
+    }
+    let next = last.filter(|_| rest.next().is_some());
+    (entries, next.cloned())
 }

@@ -44,6 +44,12 @@ async fn only_request(cms: Arc<dyn Cms>, received: &Received, write: &str) -> [S
         name: None,
         id: Some("not used".to_owned()),
         revision: Some("7".to_owned()),
+        name: Some("the revision covers it".to_owned()),
+    };
+    let ids = ["b1".to_owned(), "b2".to_owned()];
+    let entry = EntryRef {
+        id: Some("e/1".to_owned()),
+        ..revised.clone()
     };
     let result = match write {
         "create" => cms.create_brand(&acme, "run-1/sync").await.map(drop),
@@ -56,6 +62,9 @@ async fn only_request(cms: Arc<dyn Cms>, received: &Received, write: &str) -> [S
             .await
             .map(drop),
         "delete" => cms.delete_brand("b1", "run-1/sync").await,
+        "link" => cms.link_brand(&acme, &entry, "run-1/sync").await.map(drop),
+        "get many" => cms.get_brands(&ids).await.map(drop),
+        "list unlinked" => cms.list_unlinked(Some("e1"), 7).await.map(drop),
         "get" => cms.get_brand("b1").await.map(drop),
         "list" => cms.list_brands(None, 7).await.map(drop),
         _ => cms.list_brands(Some("b&1"), 7).await.map(drop),
@@ -80,6 +89,15 @@ async fn each_operation_is_one_request_with_the_key() {
             key,
             "\"7\"",
             body,
+        ),
+        ("link", "PUT /api/v1/entries/e%2F1", key, "\"7\"", body),
+        ("get many", "GET /api/v1/brands?ids=b1%2Cb2", none, none, ""),
+        (
+            "list unlinked",
+            "GET /api/v1/entries?limit=7&after=e1",
+            none,
+            none,
+            "",
         ),
         ("delete", "DELETE /api/v1/brands/b1", key, none, ""),
         ("get", "GET /api/v1/brands/b1", none, none, ""),

@@ -1,8 +1,8 @@
 //! What the stub remembers, asked in process and over HTTP alike. What any CMS has to do is in `contract`.
 
-use cms::{CmsError, EntryRef};
+use cms::{Calls, CmsError, EntryRef};
 
-use crate::bench::{Bench, brand, failure, kept_by_both, unknown};
+use crate::bench::{Bench, brand, failure, faults, kept_by_both, unknown};
 
 kept_by_both! {
     a_created_brand_is_held_until_it_is_deleted
@@ -21,6 +21,10 @@ kept_by_both! {
     a_create_and_a_delete_may_bear_the_same_key
     a_key_that_was_used_for_another_brand_is_refused_for_good
     every_call_is_counted
+    an_update_that_knows_another_name_is_a_conflict_and_changes_nothing
+    a_link_acts_once_and_is_counted_as_an_update
+    a_fault_of_updates_strikes_a_link
+    what_an_editor_does_is_no_call
 }
 
 async fn a_created_brand_is_held_until_it_is_deleted(Bench { cms, stub }: Bench) {
@@ -226,4 +230,74 @@ async fn every_call_is_counted(Bench { cms, stub }: Bench) {
         (acts.name.as_str(), acts.creates, acts.deletes),
         ("Acme", 1, 1)
     );
+}
+
+async fn an_update_that_knows_another_name_is_a_conflict_and_changes_nothing(
+    Bench { cms, stub }: Bench,
+) {
+    let acme = brand("b1", "Acme");
+    cms.create_brand(&acme, "run-1").await.unwrap();
+    let known = |name: &str| EntryRef {
+        name: Some(name.to_owned()),
+        ..unknown()
+    };
+    let renamed = brand("b1", "Acme, renamed");
+    let error = cms.update_brand(&renamed, &known("Acme "), "run-2").await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, CmsError::Conflict { status: 412, .. }),
+        "{error:?}"
+    );
+    assert_eq!(stub.brands(), [acme]);
+    let updated = cms.update_brand(&renamed, &known("Acme"), "run-3").await;
+    assert_eq!(updated.unwrap().brand, renamed);
+}
+
+async fn a_link_acts_once_and_is_counted_as_an_update(Bench { cms, stub }: Bench) {
+    let own_id = stub.add_entry("An editor's", None);
+    let entry = stub.unlinked().remove(0).entry;
+    assert_eq!(entry.id, Some(own_id));
+    let acme = brand("b1", "Acme");
+    let linked = cms.link_brand(&acme, &entry, "run").await.unwrap();
+    assert_eq!(
+        (stub.brands(), stub.unlinked()),
+        (vec![acme.clone()], vec![])
+    );
+    assert_ne!(linked.entry.revision, entry.revision);
+    for key in ["run", "another run"] {
+        let again = cms.link_brand(&acme, &entry, key).await;
+        assert_eq!(again.unwrap(), linked, "{key}");
+    }
+    assert_eq!(stub.calls().updates, 3);
+    assert_eq!(stub.stats().acts["b1"].updates, 1);
+}
+
+async fn a_fault_of_updates_strikes_a_link(Bench { cms, stub }: Bench) {
+    stub.set_faults(faults(
+        r#"[{"operation":"update","name":"Acme","kind":"permanent","times":1}]"#,
+    ));
+    stub.add_entry("An editor's", None);
+    let (entry, acme) = (stub.unlinked().remove(0).entry, brand("b1", "Acme"));
+    let refused = cms.link_brand(&acme, &entry, "run").await;
+    assert_eq!(failure(refused), (422, false));
+    assert_eq!(stub.unlinked().len(), 1);
+    cms.link_brand(&acme, &entry, "run").await.unwrap();
+}
+
+async fn what_an_editor_does_is_no_call(Bench { cms, stub }: Bench) {
+    assert_eq!(stub.add_entry("Orphan", Some("b1")), "b1");
+    assert!(stub.edit("b1", "Renamed"));
+    assert!(!stub.edit("b2", "Renamed"));
+    stub.add_entry("An editor's", None);
+    assert_eq!(stub.calls(), Calls::default());
+    let read = cms.get_brand("b1").await.unwrap().unwrap();
+    assert_eq!(read.brand, brand("b1", "Renamed"));
+    assert_eq!(read.entry.revision.as_deref(), Some("2"));
+    assert!(stub.remove("b1"));
+    assert!(!stub.remove("b1"));
+    let ids = ["b1".to_owned(), "b2".to_owned()];
+    assert_eq!(cms.get_brands(&ids).await.unwrap(), []);
+    let page = cms.list_unlinked(None, 9).await.unwrap();
+    assert_eq!((page.entries, page.next), (stub.unlinked(), None));
+    assert_eq!(stub.calls().retrieves, 3, "each read is one");
 }

@@ -122,10 +122,10 @@ impl Conversation {
         assert_eq!(answer.status().as_u16(), expected, "{line}");
 
         let path = path.split('?').next().unwrap();
-        let path = if path == "/brands" {
-            path
-        } else {
-            "/brands/{id}"
+        let path = match path.rsplit_once('/') {
+            Some(("/brands", _)) => "/brands/{id}",
+            Some(("/entries", _)) => "/entries/{entry}",
+            _ => path,
         };
         let operation = format!("{method} {path} {expected}");
         let name = method.as_str().to_lowercase();
@@ -190,7 +190,34 @@ async fn every_answer_in_the_document_is_given_and_no_other() {
     let no_id = format!("DELETE /brands/{}", "x".repeat(129));
     with.send(&no_id, &none, &[], 400).await;
 
+    with.send("GET /brands?ids=b1,b2", &none, &[], 200).await;
+    with.send("GET /brands?ids=b1&limit=1", &none, &[], 400)
+        .await;
+
+    with.stub.add_entry("An editor's", None);
+    let (other, second) = (brand("b2", "Other"), with.stub.add_entry("Second", None));
+    with.send("GET /entries?limit=1", &none, &[], 200).await;
+    with.send("GET /entries?ids=b1", &none, &[], 400).await;
+    with.send("GET /entries/e0000001", &none, &[], 200).await;
+    with.send("PUT /entries/e0000001", &other, &stale, 412)
+        .await;
+    with.send("PUT /entries/e0000001", &other, &[], 200).await;
+    with.send("PUT /entries/e0000001", &other, &stale, 200)
+        .await;
+    with.send("GET /brands?ids=b2", &none, &[], 200).await;
+    with.send("GET /entries/e0000001", &none, &[], 404).await;
+    let taken = format!("PUT /entries/{second}");
+    with.send(&taken, &other, &[], 409).await;
+    with.send("PUT /entries/e0000009", &acme, &[], 404).await;
+    with.send(&taken, &json!({"id": "b1"}), &[], 400).await;
+    with.send(&taken, &large, &[], 413).await;
+    with.send(&taken, &acme, &text, 415).await;
+    with.send(&taken, &acme, &key, 422).await;
+
     let operations = [
+        ("GET /entries", &none),
+        ("GET /entries/e0000001", &none),
+        ("PUT /entries/e0000001", &acme),
         ("POST /brands", &acme),
         ("GET /brands", &none),
         ("GET /brands/b1", &none),

@@ -405,3 +405,69 @@ async fn wrong_faults_are_400_with_the_reason_and_change_nothing() {
     let (status, _) = server.send(Method::POST, "/brands", &brand).await;
     assert_eq!(status, 422);
 }
+
+#[tokio::test]
+async fn an_editor_renames_removes_and_makes_entries() {
+    let server = Server::start().await;
+    let (entries, brand) = ("/editor/entries", "/editor/brands/b1");
+    let orphan = json!({"name": "Orphan", "id": "b1"});
+    let made = server.send(Method::POST, entries, &orphan).await;
+    assert_eq!(made, (201, json!({"entry": "b1"})));
+    let (status, _) = server.send(Method::POST, entries, &orphan).await;
+    assert_eq!(status, 409);
+    let renamed = server
+        .send(Method::PUT, brand, json!({"name": "Renamed"}))
+        .await;
+    assert_eq!(renamed, (204, Value::Null));
+    let shown = json!({"id": "b1", "name": "Renamed", "revision": "2"});
+    let read = server.send(Method::GET, "/brands/b1", "").await;
+    assert_eq!(read, (200, json!({ "brand": shown })));
+    for expected in [204, 404] {
+        let (status, _) = server.send(Method::DELETE, brand, "").await;
+        assert_eq!(status, expected);
+    }
+    let (status, _) = server
+        .send(Method::PUT, brand, json!({"name": "Renamed"}))
+        .await;
+    assert_eq!(status, 404);
+
+    let one = json!({"name": "One"});
+    let made = server.send(Method::POST, entries, &one).await;
+    assert_eq!(made, (201, json!({"entry": "e0000001"})));
+    let many = json!({"name": "Many", "count": 100_000});
+    let made = server.send(Method::POST, entries, &many).await;
+    assert_eq!(made, (201, json!({"count": 100_000})));
+    let last = "/entries?after=e0100000&limit=5";
+    let listed = server.send(Method::GET, last, "").await;
+    let shown = json!({"entry": "e0100001", "name": "Many 100000", "revision": "1"});
+    assert_eq!(listed, (200, json!({"entries": [shown], "next": null})));
+    for wrong in [
+        json!({"name": "Many", "count": 2, "id": "b1"}),
+        json!({"name": "Many", "count": 0}),
+        json!({"name": "Many", "count": 1_000_001}),
+        json!({"count": 2}),
+        json!({"name": "One", "id": "a/b"}),
+    ] {
+        let (status, _) = server.send(Method::POST, entries, &wrong).await;
+        assert_eq!(status, 400, "{wrong}");
+    }
+    let (status, _) = server.send_with(Method::POST, entries, &one, &[]).await;
+    assert_eq!(status, 401, "it takes the key");
+    let (_, stats) = server.send(Method::GET, "/stats", "").await;
+    assert_eq!(stats["calls"]["updates"], json!(0));
+}
+
+#[tokio::test]
+async fn a_hundred_ids_are_asked_for_at_once_and_no_more() {
+    let server = Server::start().await;
+    let acme = json!({"id": "b7", "name": "Acme"});
+    server.send(Method::POST, "/brands", &acme).await;
+    let ids = |count| {
+        let ids: Vec<_> = (0..count).map(|number| format!("b{number}")).collect();
+        format!("/brands?ids={}", ids.join(","))
+    };
+    let (status, found) = server.send(Method::GET, &ids(100), "").await;
+    assert_eq!((status, &found["brands"][0]["id"]), (200, &json!("b7")));
+    let (status, _) = server.send(Method::GET, &ids(101), "").await;
+    assert_eq!(status, 400);
+}
