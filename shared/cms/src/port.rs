@@ -80,7 +80,6 @@ pub(crate) const NO_UNLINKED: &str = "this CMS has no entries without a brand's 
 /// one operation with one argument. CMSes without keys ignore it.
 ///
 /// An implementation bounds each request by its own time-out; the caller bounds a call by dropping the future.
-#[allow(missing_docs)]
 #[async_trait]
 pub trait Cms: Send + Sync {
     /// The entry that bears this brand's id; none where there is none.

@@ -68,7 +68,6 @@ impl Entry {
                 name: None,
                 id: None,
                 revision: Some(self.revision.to_string()),
-                name: None,
             },
         }
     }

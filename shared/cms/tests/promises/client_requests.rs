@@ -41,7 +41,6 @@ async fn recording(base_path: &str) -> (Arc<dyn Cms>, Received) {
 async fn only_request(cms: Arc<dyn Cms>, received: &Received, write: &str) -> [String; 5] {
     let acme = brand("b1", "Acme \"&\" Söhne");
     let revised = EntryRef {
-        name: None,
         id: Some("not used".to_owned()),
         revision: Some("7".to_owned()),
         name: Some("the revision covers it".to_owned()),
