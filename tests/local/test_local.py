@@ -212,9 +212,13 @@ class Template(unittest.TestCase):
     def test_the_routes_of_cargo_lambda_are_those_of_the_template(self) -> None:
         template.check_router()
 
-    def test_the_queue_has_its_consumer_and_the_outbox_its_schedule(self) -> None:
+    def test_the_queue_has_its_consumer_and_what_runs_each_minute_its_schedule(self) -> None:
         self.assertEqual(template.consumer(), template.Consumer("sync-brand", "BrandEventsQueue", 10))
-        self.assertEqual(template.schedules(), {"republish-brands": "rate(1 minute)"})
+        minutely = [
+            template.Schedule("republish-brands", "rate(1 minute)", None),
+            template.Schedule("reconcile-brands", "rate(1 minute)", "{}"),
+        ]
+        self.assertEqual(template.schedules(), minutely)
 
     def test_what_keeps_state_can_be_deployed_alone(self) -> None:
         alone, variables = template.state_alone()
