@@ -168,8 +168,10 @@ class ChosenCms(unittest.TestCase):
             "CMS_ENTRY_STATUS": "draft",
             "CMS_ON_DELETE": "unpublish",
             "CMS_USERS_COLLECTION": "robots",
+            "CMS_EDITS": "accept",
             "CMS_STUB_ADDRESS": "127.0.0.1:4601",
             "CMS_API_KEY_SECRET_ID": "other",
+            "CMS_HOOK_SECRET_ID": "other",
         }
         expected = {
             "CmsCollection": "makers",
@@ -178,6 +180,7 @@ class ChosenCms(unittest.TestCase):
             "CmsEntryStatus": "draft",
             "CmsOnDelete": "unpublish",
             "CmsUsersCollection": "robots",
+            "CmsEdits": "accept",
         }
         self.assertEqual(cms.options(variables), expected)
         unlimited = {"CMS_ID_FIELD": "", "CMS_REQUESTS_PER_SECOND": "0"}
