@@ -90,15 +90,15 @@ WORDS_OF := $(PYTHON) infra/local/words.py
 
 # All of it in one call, so that each dependency is built once, with one set of features.
 MEASURED := --package bench --package create-brand --package sync-brand
-FUNCTIONS := api-root change-brand console create-brand query-brands republish-brands sign-in steer-sync sync-brand
+FUNCTIONS := api-root change-brand console create-brand query-brands reconcile-brands republish-brands sign-in steer-sync sync-brand
 # Those that bench has an event for.
-SOAKED := $(filter-out console steer-sync,$(FUNCTIONS))
+SOAKED := $(filter-out console reconcile-brands steer-sync,$(FUNCTIONS))
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
 # As cargo-lambda builds, so that what it built is used again.
 export CARGO_BUILD_TARGET := host-tuple
 
-.PHONY: help run watch logs invoke admin sync show circuit parked redrive test test-cms simulate test-watch test-localstack client console openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint tools fmt ci stop clean
+.PHONY: help run watch logs invoke admin sync show circuit reconcile parked redrive test test-cms simulate test-watch test-localstack client console openapi test-infra chaos load growth bench soak deploy update releases rollback delete first-run lint tools fmt ci stop clean
 
 help: ## say what there is to do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s%s\n", $$1, $$2 }'
@@ -130,6 +130,9 @@ show: ## ID=… shows a brand of what `make run` started: its row, its run, when
 
 circuit: ## ARGS='show', 'open --reason …' or 'close --reason …': shows or sets whether what `make run` started calls the CMS
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- circuit
+
+reconcile: ## ARGS='--dry-run' has brands and the entries of the CMS compared, and what differs mended, in what `make run` started
+	@$(WORDS_OF) ARGS $(LOCAL) operate -- reconcile
 
 parked: ## ARGS='--kind KIND --containing TEXT --limit N' shows the messages that what `make run` started has parked
 	@$(WORDS_OF) ARGS $(LOCAL) operate -- parked

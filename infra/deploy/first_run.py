@@ -22,6 +22,7 @@ FOLDER = TARGET / "first-run"
 _SETTINGS = [
     "Stage=first-run",
     "CmsUrl=stub:",
+    "ReconcileSchedule=",  # each process has a stub of its own: reconcile-brands would see none of the entries
     "DeletionProtection=false",
     "LogRetentionDays=1",
     "SystemLogLevel=INFO",  # makes Lambda report each invocation

@@ -13,7 +13,7 @@ LOG = "bridge.log"
 def started(places: Places, queue_url: str) -> Process:
     """Starts it, for the template's event source mapping and schedules."""
     consumer = template.consumer()
-    schedules = (f"{function}={expression}" for function, expression in template.schedules().items())
+    schedules = ("=".join(filter(None, (one.function, one.rate, one.input))) for one in template.schedules())
     command = [
         copied(BRIDGE, places.state),
         *("--functions", str(places.watch_url)),

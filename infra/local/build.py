@@ -19,6 +19,7 @@ _NAMES = (
     "console",
     "create-brand",
     "query-brands",
+    "reconcile-brands",
     "republish-brands",
     "sign-in",
     "steer-sync",

@@ -92,7 +92,7 @@ def of_the_developer(environment: Mapping[str, str]) -> Cms | None:
 
 
 def options(environment: Mapping[str, str]) -> dict[str, str]:
-    """The template's other parameters of the CMS, from variables of the names that sync-brand has them under."""
+    """The template's other parameters of the CMS, from variables of the names that the functions have them under."""
     names = {
         name: expression["Ref"]
         for name, expression in template.environment().items()

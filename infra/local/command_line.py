@@ -16,13 +16,14 @@ python3 infra/local exec [--with-tests | --built] [--faulty] [--watched] [--name
 python3 infra/local aws ARGUMENTS...    the AWS command line, speaking to what `run` or `watch` started
 python3 infra/local operate [--stack NAME] -- ARGUMENTS...
                                         an operator's command on that, or on a stack that was deployed beside it:
-                                        create-admin, set-password, sync, show, circuit, parked, redrive
+                                        create-admin, set-password, sync, show, circuit, reconcile, parked, redrive
 python3 infra/local stop                end a `run` or `watch` that was left behind
 python3 infra/local clean               stop, and remove the environment and the stack's files
 
 With CMS_URL and CMS_API_KEY set, `run`, `watch` and `exec` use that CMS in place of the stub. The URL begins with http(s)://,
 payload+http(s):// or strapi+http(s)://. CMS_COLLECTION, CMS_ID_FIELD, CMS_NAME_FIELD, CMS_ENTRY_STATUS, CMS_ON_DELETE,
-CMS_USERS_COLLECTION and CMS_REQUESTS_PER_SECOND set the template's parameters (CmsCollection …), also with the stub.
+CMS_USERS_COLLECTION, CMS_REQUESTS_PER_SECOND, CMS_EDITS, CMS_MADE, CMS_ORPHANS and CMS_CONFLICTS set the template's parameters
+(CmsCollection …), also with the stub.
 `exec --faulty` always has the stub and ignores all of them.
 """
 

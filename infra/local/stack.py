@@ -26,6 +26,8 @@ SHORT_WAITS = {
     "CircuitProbeFirstSeconds": "5",
     "CircuitProbeMaxSeconds": "10",
     "RepublishAfterSeconds": "5",
+    # Only a test begins a reconciliation.
+    "ReconcileSchedule": "",
 }
 
 
@@ -95,10 +97,12 @@ _COORDINATES = {
     "ADMIN_USERS_TABLE": "AdminUsersTableName",
     "SIGN_IN_ATTEMPTS_TABLE": "SignInAttemptsTableName",
     "AUTH_SECRET_ID": "AuthSecretArn",
+    "CMS_HOOK_SECRET_ID": "CmsHookSecretArn",
     "SIGN_IN_FUNCTION": "SignInFunctionName",
     "CREATE_BRAND_FUNCTION": "CreateBrandFunctionName",
     "SYNC_BRAND_FUNCTION": "SyncBrandFunctionName",
     "REPUBLISH_BRANDS_FUNCTION": "RepublishBrandsFunctionName",
+    "RECONCILE_BRANDS_FUNCTION": "ReconcileBrandsFunctionName",
 }
 
 

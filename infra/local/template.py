@@ -81,12 +81,23 @@ def consumer() -> Consumer:
     )
 
 
-def schedules() -> dict[str, str]:
-    """How often functions are invoked, such as `rate(1 minute)`, by name."""
-    return {
-        _function_of(one["Properties"]["Target"]["Arn"]): one["Properties"]["ScheduleExpression"]
-        for one in _of_type("AWS::Scheduler::Schedule").values()
-    }
+@dataclass(frozen=True)
+class Schedule:
+    """A function, how often it is invoked, and with what: JSON, or Scheduler's own event where that is None."""
+
+    function: str
+    rate: str
+    input: str | None
+
+
+def schedules() -> list[Schedule]:
+    """The schedules with a fixed rate. One that a parameter sets, when a reconciliation begins by itself, is left out."""
+    every = [one["Properties"] for one in _of_type("AWS::Scheduler::Schedule").values()]
+    return [
+        Schedule(_function_of(one["Target"]["Arn"]), one["ScheduleExpression"], one["Target"].get("Input"))
+        for one in every
+        if isinstance(one["ScheduleExpression"], str)
+    ]
 
 
 def routes() -> dict[str, str]:

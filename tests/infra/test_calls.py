@@ -89,7 +89,7 @@ class TheFunctions(unittest.TestCase):
         described = client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
         resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in described}
         functions = [one["LogicalResourceId"] for one in described if one["ResourceType"] == "AWS::Lambda::Function"]
-        self.assertEqual(len(functions), 9)
+        self.assertEqual(len(functions), 10)
         for function in functions:
             role = resources[f"{function.removesuffix('Function')}Role"]
             with self.subTest(function):

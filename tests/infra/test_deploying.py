@@ -237,7 +237,7 @@ class ADeletedStack(unittest.TestCase):
         there, outputs = stack.resources(), stack.outputs()
         kinds = {one.partition(" ")[0] for one in there}
         self.assertGreaterEqual(len(kinds), 13, there)
-        self.assertEqual(len([one for one in there if one.startswith("function ")]), 9)
+        self.assertEqual(len([one for one in there if one.startswith("function ")]), 10)
 
         for queue in ("BrandEventsQueueUrl", "BrandEventsDeadLetterQueueUrl"):
             with self.assertRaises(ClientError) as refused:

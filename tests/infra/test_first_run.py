@@ -242,7 +242,7 @@ class AFirstRun(unittest.TestCase):
     def test_collects_evidence_of_functions_and_alarms(self) -> None:
         report = self.good.report()
         invocations = section(report, "Invocations")
-        self.assertEqual(len(invocations), 9)
+        self.assertEqual(len(invocations), 10)
         for function, count, *_, duration, _ in invocations:
             self.assertGreater(int(count), 0, function)
             self.assertRegex(duration, r"^\d+, \d+, \d+ ms$", function)

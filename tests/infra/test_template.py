@@ -110,9 +110,8 @@ class TheTemplate(unittest.TestCase):
 
 
 class TheParametersOfTheCms(unittest.TestCase):
-    def test_reach_sync_brand(self) -> None:
-        variables = properties("SyncBrandFunction")["Environment"]["Variables"]
-        expected = {
+    def test_reach_the_functions_that_call_it(self) -> None:
+        both = {
             "CMS_URL": "CmsUrl",
             "CMS_COLLECTION": "CmsCollection",
             "CMS_ID_FIELD": "CmsIdField",
@@ -122,9 +121,14 @@ class TheParametersOfTheCms(unittest.TestCase):
             "CMS_USERS_COLLECTION": "CmsUsersCollection",
             "CMS_REQUESTS_PER_SECOND": "CmsRequestsPerSecond",
             "SYNC_BRAND_MAXIMUM_CONCURRENCY": "SyncBrandMaximumConcurrency",
+            "CMS_CONFLICTS": "CmsConflicts",
         }
-        found = {name: variables[name]["Ref"] for name in expected}
-        self.assertEqual(found, expected)
+        found_by_a_comparison = {"CMS_EDITS": "CmsEdits", "CMS_MADE": "CmsMade", "CMS_ORPHANS": "CmsOrphans"}
+        for function, expected in (("SyncBrand", both), ("ReconcileBrands", both | found_by_a_comparison)):
+            variables = properties(f"{function}Function")["Environment"]["Variables"]
+            of_the_cms = {*both, *(name for name in variables if name.startswith("CMS_"))} - {"CMS_API_KEY_SECRET_ID"}
+            found = {name: variables[name]["Ref"] for name in of_the_cms}
+            self.assertEqual(found, expected, function)
         [group] = [
             group["Parameters"]
             for group in WRITTEN["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
@@ -152,6 +156,21 @@ class TheParametersOfTheCms(unittest.TestCase):
             given = {"CmsRequestsPerSecond": rate, "SyncBrandMaximumConcurrency": processes}
             with self.subTest(given):
                 self.assertEqual(template.broken_rules(**given) == [], taken)
+
+
+class TheSchedules(unittest.TestCase):
+    def test_of_reconcile_brands_go_on_each_minute_and_begin_when_a_parameter_says_so(self) -> None:
+        on, begin = (WRITTEN["Resources"][f"ReconcileBrands{name}Schedule"] for name in ("", "Daily"))
+        found = [(one["Properties"]["ScheduleExpression"], json.loads(one["Properties"]["Target"]["Input"])) for one in (on, begin)]
+        self.assertEqual(found, [("rate(1 minute)", {}), ({"Ref": "ReconcileSchedule"}, {"begin": True})])
+        self.assertEqual((on.get("Condition"), begin.get("Condition")), (None, "HasReconcileSchedule"))
+
+    def test_take_as_the_time_to_begin_an_expression_of_scheduler_or_none(self) -> None:
+        parameter = WRITTEN["Parameters"]["ReconcileSchedule"]
+        for taken in ("", "rate(7 days)", "cron(30 2 ? * MON-FRI *)", "cron(0 */6 L * ? 2027)", parameter["Default"]):
+            self.assertRegex(taken, parameter["AllowedPattern"])
+        for refused in (" ", "daily", "0 3 * * ? *", "cron()", "at(2027-01-01T00:00:00)", "rate(1 day) "):
+            self.assertNotRegex(refused, parameter["AllowedPattern"])
 
 
 class EachTable(unittest.TestCase):
@@ -254,6 +273,7 @@ class EachFunction(unittest.TestCase):
             "Console": set(),
             "CreateBrand": {brands, queue},
             "QueryBrands": set(),
+            "ReconcileBrands": {brands, circuits},
             "RepublishBrands": {brands, circuits, queue},
             "SignIn": {"SignInAttemptsTable"},
             "SteerSync": {brands, circuits, queue, parked},
@@ -293,6 +313,8 @@ class EachFunction(unittest.TestCase):
             "SyncBrand": 3 * twice,
             # Due rows, rows that need attention, the circuit, the queue's length, and a chunk of reminders.
             "RepublishBrands": 2 * page_twice + 4 * twice,
+            # The reconciliation and the circuit; a page of brands; what it notes at the end. Work in between ends itself in time.
+            "ReconcileBrands": page_twice + 4 * twice,
         }
         timeouts = {id.removesuffix("Function"): properties(id)["Timeout"] for id in FUNCTIONS}
         self.assertEqual(timeouts.keys(), needed.keys())
@@ -320,7 +342,7 @@ class EachFunction(unittest.TestCase):
                 if one["Type"] == "AWS::Lambda::Permission"
             ),
             ("SyncBrandEventSource", made["SyncBrandEventSource"]["Properties"]["FunctionName"]),
-            ("RepublishBrandsSchedule", made["RepublishBrandsSchedule"]["Properties"]["Target"]["Arn"]),
+            *((id, one["Properties"]["Target"]["Arn"]) for id, one in made.items() if one["Type"] == "AWS::Scheduler::Schedule"),
         ]
         self.assertGreater(len(invoked), 10)
         for id, target in invoked:
@@ -345,13 +367,20 @@ class EachFunction(unittest.TestCase):
 
     def test_on_a_schedule_is_not_retried_by_lambda(self) -> None:
         made = template.transformed()
-        [schedule] = of_type(made, "AWS::Scheduler::Schedule").values()
         no_retries = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
-        self.assertEqual(schedule["Properties"]["Target"]["RetryPolicy"], no_retries)
-        [config] = of_type(made, "AWS::Lambda::EventInvokeConfig").values()
-        properties = config["Properties"]
-        self.assertEqual((properties["FunctionName"], properties["Qualifier"]), ({"Ref": "RepublishBrandsFunction"}, "live"))
-        self.assertEqual({name: properties[name] for name in no_retries}, no_retries)
+        invoked = set()
+        for id, schedule in of_type(made, "AWS::Scheduler::Schedule").items():
+            target = schedule["Properties"]["Target"]
+            self.assertEqual(target["RetryPolicy"], no_retries, id)
+            invoked.add(target["Arn"]["Ref"].removesuffix("Aliaslive"))
+        configured = set()
+        for id, config in of_type(made, "AWS::Lambda::EventInvokeConfig").items():
+            properties = config["Properties"]
+            self.assertEqual(properties["Qualifier"], "live", id)
+            self.assertEqual({name: properties[name] for name in no_retries}, no_retries, id)
+            configured.add(properties["FunctionName"]["Ref"])
+        self.assertEqual(configured, invoked)
+        self.assertEqual(len(configured), 2)
 
     def test_changes_with_each_release_as_lambda_publishes_only_changed_functions(self) -> None:
         for id, function in of_type(template.transformed(), "AWS::Lambda::Function").items():
@@ -367,7 +396,7 @@ class EachFunction(unittest.TestCase):
 
 class EachAlarm(unittest.TestCase):
     def test_publishes_when_it_begins_and_states_how_to_treat_missing_data(self) -> None:
-        others = {"RepublishSilentAlarm": "breaching", "DeadLettersAlarm": "ignore"}
+        others = {"RepublishSilentAlarm": "breaching", "DeadLettersAlarm": "ignore", "DriftAlarm": "ignore"}
         for id, alarm in ALARMS.items():
             self.assertEqual(alarm["Properties"]["AlarmActions"], [{"Ref": "AlarmTopic"}], id)
             self.assertEqual(alarm["Properties"]["TreatMissingData"], others.get(id, "notBreaching"), id)

@@ -168,8 +168,10 @@ class ChosenCms(unittest.TestCase):
             "CMS_ENTRY_STATUS": "draft",
             "CMS_ON_DELETE": "unpublish",
             "CMS_USERS_COLLECTION": "robots",
+            "CMS_EDITS": "accept",
             "CMS_STUB_ADDRESS": "127.0.0.1:4601",
             "CMS_API_KEY_SECRET_ID": "other",
+            "CMS_HOOK_SECRET_ID": "other",
         }
         expected = {
             "CmsCollection": "makers",
@@ -178,6 +180,7 @@ class ChosenCms(unittest.TestCase):
             "CmsEntryStatus": "draft",
             "CmsOnDelete": "unpublish",
             "CmsUsersCollection": "robots",
+            "CmsEdits": "accept",
         }
         self.assertEqual(cms.options(variables), expected)
         unlimited = {"CMS_ID_FIELD": "", "CMS_REQUESTS_PER_SECOND": "0"}
@@ -212,9 +215,13 @@ class Template(unittest.TestCase):
     def test_the_routes_of_cargo_lambda_are_those_of_the_template(self) -> None:
         template.check_router()
 
-    def test_the_queue_has_its_consumer_and_the_outbox_its_schedule(self) -> None:
+    def test_the_queue_has_its_consumer_and_what_runs_each_minute_its_schedule(self) -> None:
         self.assertEqual(template.consumer(), template.Consumer("sync-brand", "BrandEventsQueue", 10))
-        self.assertEqual(template.schedules(), {"republish-brands": "rate(1 minute)"})
+        minutely = [
+            template.Schedule("republish-brands", "rate(1 minute)", None),
+            template.Schedule("reconcile-brands", "rate(1 minute)", "{}"),
+        ]
+        self.assertEqual(template.schedules(), minutely)
 
     def test_what_keeps_state_can_be_deployed_alone(self) -> None:
         alone, variables = template.state_alone()

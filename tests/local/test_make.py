@@ -35,6 +35,7 @@ TARGETS = {
     "invoke": ["FUNCTION", "EVENT"],
     "sync": ["ARGS"],
     "circuit": ["ARGS"],
+    "reconcile": ["ARGS"],
     "parked": ["ARGS"],
     "redrive": ["ARGS"],
     "bench": ["ARGS"],

@@ -29,7 +29,7 @@ struct Cli {
     /// The most messages of a batch
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=10))]
     batch_size: i32,
-    /// A function and how often it is invoked, as in `f=rate(5 minutes)`; may be given several times
+    /// A function, how often it is invoked and perhaps with what: `f=rate(5 minutes)`, `f=rate(5 minutes)={}`; may be given several times
     #[arg(long, value_name = "SCHEDULE")]
     schedule: Vec<Schedule>,
 }

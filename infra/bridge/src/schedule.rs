@@ -11,18 +11,20 @@ use uuid::Uuid;
 
 use crate::{Functions, Stop};
 
-/// A function and how often it is invoked: `republish-brands=rate(1 minute)`.
+/// A function, how often it is invoked, and with what: `republish-brands=rate(1 minute)`, `reconcile-brands=rate(1 minute)={}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
     function: String,
     period: Duration,
+    /// Scheduler's own event where there is none.
+    input: Option<Value>,
 }
 
 /// What is no schedule that can be kept here.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScheduleError {
     /// It is not written as a function and a rate.
-    #[error("write FUNCTION=rate(NUMBER minutes), or hours, or days")]
+    #[error("write FUNCTION=rate(NUMBER minutes), or hours, or days; =INPUT may follow")]
     Form,
     /// It is not so many of a unit.
     #[error("the rate has no number")]
@@ -30,13 +32,22 @@ pub enum ScheduleError {
     /// It would be invoked without a pause.
     #[error("the rate is zero")]
     Zero,
+    /// The input cannot be parsed.
+    #[error("the input is not JSON")]
+    Input,
 }
 
 impl FromStr for Schedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (function, rate) = text.split_once('=').ok_or(ScheduleError::Form)?;
+        let (function, rest) = text.split_once('=').ok_or(ScheduleError::Form)?;
+        let (rate, input) = rest
+            .split_once('=')
+            .map_or((rest, None), |(rate, input)| (rate, Some(input)));
+        let input = input
+            .map(|input| serde_json::from_str(input).map_err(|_| ScheduleError::Input))
+            .transpose()?;
         let rate = rate
             .strip_prefix("rate(")
             .and_then(|rate| rate.strip_suffix(')'));
@@ -56,6 +67,7 @@ impl FromStr for Schedule {
         Ok(Self {
             function: function.to_owned(),
             period: unit * number,
+            input,
         })
     }
 }
@@ -72,10 +84,9 @@ impl Schedule {
                 () = stop.told() => return,
                 _ = ticks.tick() => {}
             }
-            match functions
-                .invoke(&self.function, &event(&self.function))
-                .await
-            {
+            let input = self.input.clone();
+            let input = input.unwrap_or_else(|| event(&self.function));
+            match functions.invoke(&self.function, &input).await {
                 Ok(_) => info!(function = self.function, "invoked on schedule"),
                 Err(cause) => {
                     let error = telemetry::chain(&cause);
@@ -109,7 +120,7 @@ fn event(function: &str) -> Value {
 mod tests {
     use std::{collections::BTreeSet, time::Duration};
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::{Schedule, ScheduleError, event};
 
@@ -126,6 +137,19 @@ mod tests {
             assert_eq!(schedule.function, "republish-brands");
             assert_eq!(schedule.period, Duration::from_secs(seconds), "{rate}");
         }
+    }
+
+    #[test]
+    fn an_input_stands_behind_the_rate() {
+        let schedule = |text: &str| text.parse::<Schedule>().unwrap();
+        assert_eq!(schedule("f=rate(1 minute)").input, None);
+        assert_eq!(schedule("f=rate(1 minute)={}").input, Some(json!({})));
+        let with_text = schedule(r#"f=rate(1 minute)={"a": "="}"#);
+        assert_eq!(with_text.input, Some(json!({ "a": "=" })));
+        assert_eq!(
+            "f=rate(1 minute)=".parse::<Schedule>(),
+            Err(ScheduleError::Input)
+        );
     }
 
     #[test]
