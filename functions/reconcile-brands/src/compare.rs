@@ -13,6 +13,10 @@ use crate::{
     halt::{Halt, Moment},
 };
 
+/// Why an entry becomes no brand.
+pub(crate) const NO_BRANDS_ID: &str = "it bears an id that is none of a brand";
+pub(crate) const BRAND_DELETED: &str = "its brand was deleted here";
+
 /// What was found out about one brand or entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Finding {
@@ -242,10 +246,8 @@ impl<S: Inventory> Both<'_, S> {
             }
             let brand = finding.row.as_ref().map(|row| &row.brand);
             finding.note = match &finding.entry {
-                Some(Entry { bears: Some(_), .. }) => {
-                    Some("it bears an id that is none of a brand".to_owned())
-                }
-                _ if brand.is_some_and(is_deleted) => Some("its brand was deleted here".to_owned()),
+                Some(Entry { bears: Some(_), .. }) => Some(NO_BRANDS_ID.to_owned()),
+                _ if brand.is_some_and(is_deleted) => Some(BRAND_DELETED.to_owned()),
                 _ => None,
             };
             finding

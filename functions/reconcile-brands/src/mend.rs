@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use workflow::{Engine, Invocation, MemoryJournal, Outcome, RunId};
 
 use crate::{
-    compare::{Both, Entry, Finding},
+    compare::{BRAND_DELETED, Both, Entry, Finding, NO_BRANDS_ID},
     halt::Halt,
     intake::{Intake, IntakeContext, Renaming, SyncBrandsFromCms, WORKFLOW},
 };
@@ -86,11 +86,17 @@ where
     }
 
     fn create(&self, id: BrandId, row: Option<&BrandRow>, entry: &Entry) -> Result<Intake, String> {
-        if row.is_some() {
-            return Err("the entry has had a brand before".to_owned());
+        if let Some(row) = row {
+            let is_deleted = row.brand.deleted_at.is_some();
+            let reason = if is_deleted {
+                BRAND_DELETED
+            } else {
+                "the entry has had a brand before"
+            };
+            return Err(reason.to_owned());
         }
         if entry.id.is_none() || entry.bears.is_some() {
-            return Err("it bears an id that is none of a brand".to_owned());
+            return Err(NO_BRANDS_ID.to_owned());
         }
         let name = BrandName::parse(&entry.name).map_err(|invalid| invalid.to_string())?;
         let brand = Brand {

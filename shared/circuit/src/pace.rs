@@ -220,6 +220,7 @@ impl Pace {
 impl Ticket<'_> {
     /// Whether the run may begin, which it has to do by `latest`. A turn is an estimate: it comes later where runs that have
     /// begun make further calls or the rate falls.
+    #[must_use]
     pub fn turn(&self, now: Timestamp, latest: Option<Timestamp>) -> Turn {
         let mut state = self.pace.state_at(now);
         let interval = state.interval(self.pace.share, now);
