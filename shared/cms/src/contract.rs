@@ -355,6 +355,17 @@ impl<'a> Cases<'a> {
         assert!(listed.iter().all(|entry| entry.brand.name != name));
 
         let brand = self.new_brand("Linked");
+        let wrong = self.subject.with_wrong_key;
+        for result in [
+            wrong.list_unlinked(None, 2).await.map(drop),
+            wrong
+                .link_brand(&brand, &found.entry, "wrong/link")
+                .await
+                .map(drop),
+        ] {
+            let error = result.unwrap_err();
+            assert!(matches!(error, CmsError::Unauthorized { .. }), "{error:?}");
+        }
         let known = EntryRef {
             name: Some(name.clone()),
             ..found.entry

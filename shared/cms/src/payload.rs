@@ -182,7 +182,7 @@ impl PayloadCms {
     }
 }
 
-/// Selects the entries with that name. An entry without one is not selected by it, as it has null or an empty text.
+/// Selects the entries with the known name. None where it is empty: a name that is missing is null, or an empty text.
 fn with_name<'a>(where_name: &'a str, name: Option<&'a str>) -> Option<(&'a str, &'a str)> {
     let name = name.filter(|name| !name.is_empty())?;
     Some((where_name, name))

@@ -15,8 +15,8 @@ const IDS_PER_URL: usize = 50;
 /// A collection type of a Strapi server.
 ///
 /// Strapi gives entries ids of its own (`documentId`) and takes none from a client, so an entry is found by the field that
-/// bears the brand's id. A change of an entry whose `documentId` is known takes one request. Strapi knows no idempotency keys
-/// and no revisions, and its REST API cannot unpublish.
+/// bears the brand's id. Strapi knows no idempotency keys, no revisions and no conditional writes, and its REST API cannot
+/// unpublish.
 #[derive(Debug, Clone)]
 pub struct StrapiCms {
     client: Client,
@@ -161,12 +161,8 @@ impl Cms for StrapiCms {
                 .map(|index| format!("filters[{}][$in][{index}]", self.id_field()))
                 .collect();
             let mut query = vec![self.status(), ("pagination[pageSize]", &*limit)];
-            query.extend(
-                filters
-                    .iter()
-                    .map(String::as_str)
-                    .zip(ids.iter().map(String::as_str)),
-            );
+            let filters = filters.iter().zip(ids);
+            query.extend(filters.map(|(filter, id)| (&**filter, &**id)));
             let mut found = self.entries(&self.read(None, &query).await?)?;
             found.retain(|entry| ids.contains(&entry.brand.id));
             entries.extend(found);

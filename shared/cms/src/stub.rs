@@ -112,17 +112,20 @@ impl StubCms {
     }
 
     /// An editor renames the entry that bears this id. Its revision changes. False where there is none.
+    #[expect(clippy::must_use_candidate, reason = "it has an effect")]
     pub fn edit(&self, id: &str, name: &str) -> bool {
         self.memory().edit(id, name)
     }
 
     /// An editor removes the entry that bears this id. False where there is none.
+    #[expect(clippy::must_use_candidate, reason = "it has an effect")]
     pub fn remove(&self, id: &str) -> bool {
         self.memory().remove(id)
     }
 
     /// An editor makes an entry: one that bears this id, in place of any that does, or one that bears no brand's id. Returns
     /// that id, or the entry's own.
+    #[expect(clippy::must_use_candidate, reason = "it has an effect")]
     pub fn add_entry(&self, name: &str, id: Option<&str>) -> String {
         self.memory().add(name, id)
     }

@@ -186,7 +186,8 @@ impl Editor for Server {
         };
         let mut fields = json!({ &self.model.name_field: name, "description": name });
         if self.kind == CmsKind::Payload {
-            fields["_status"] = json!(status);
+            let fields = fields.as_object_mut().unwrap();
+            fields.insert("_status".to_owned(), json!(status));
         }
         Some(self.add(fields).await)
     }

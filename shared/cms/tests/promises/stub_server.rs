@@ -453,8 +453,8 @@ async fn an_editor_renames_removes_and_makes_entries() {
     }
     let (status, _) = server.send_with(Method::POST, entries, &one, &[]).await;
     assert_eq!(status, 401, "it takes the key");
-    let (_, stats) = server.send(Method::GET, "/stats", "").await;
-    assert_eq!(stats["calls"]["updates"], json!(0));
+    let (_, counted) = server.send(Method::GET, "/stats", "").await;
+    assert_eq!(counted["calls"]["updates"], json!(0));
 }
 
 #[tokio::test]
