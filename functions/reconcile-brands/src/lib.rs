@@ -181,7 +181,7 @@ where
                     report.waits_for = None;
                     report.moved_at = now;
                     kept.report = Some(report);
-                    self.move_to(&mut kept, &cursor, next, now);
+                    move_to(&mut kept, &cursor, next, now);
                 }
                 Err(halt) => {
                     // The page is looked at again, and what is mended stays mended.
@@ -190,7 +190,7 @@ where
                     } else {
                         kept.found = found;
                     }
-                    self.halted(&mut kept, &halt, now);
+                    halted(&mut kept, &halt, now);
                     break;
                 }
             }
@@ -207,54 +207,6 @@ where
             return Ok(Answer::Busy);
         }
         Ok(ended(&kept))
-    }
-
-    /// The next place; at the end of looking, the decision whether anything is mended.
-    fn move_to(
-        &self,
-        kept: &mut Reconciliation,
-        cursor: &Cursor,
-        next: Option<Cursor>,
-        now: Timestamp,
-    ) {
-        kept.cursor = next;
-        let Some(report) = kept.report.as_ref().filter(|_| kept.cursor.is_none()) else {
-            return;
-        };
-        if cursor.mends {
-            return kept.end(None, now);
-        }
-        let guard = report.guard();
-        if guard.is_none() && report.planned > 0 && !report.request.dry_run {
-            kept.cursor = Some(Cursor::MENDING);
-        } else {
-            kept.end(guard, now);
-        }
-    }
-
-    fn halted(&self, kept: &mut Reconciliation, halt: &Halt, now: Timestamp) {
-        let reason = telemetry::chain(halt);
-        match halt {
-            Halt::NoTime => return,
-            Halt::Stopped(_) => {
-                error!(reason, "the reconciliation is stopped");
-                return kept.end(Some(reason), now);
-            }
-            Halt::Cms(_) | Halt::Brands(_) => {
-                warn!(
-                    reason,
-                    "the reconciliation waits; the next invocation goes on"
-                );
-            }
-        }
-        let Some(report) = &mut kept.report else {
-            return;
-        };
-        if now.since(report.moved_at) >= PATIENCE {
-            kept.end(Some(format!("a day without progress: {reason}")), now);
-        } else {
-            report.waits_for = Some(reason);
-        }
     }
 
     /// Looks at a page, or mends it. Returns the next place.
@@ -462,6 +414,48 @@ where
         self.kept
             .commit(CMS_SUBSCRIBER, kept, expected.as_deref())
             .await
+    }
+}
+
+/// The next place; at the end of looking, the decision whether anything is mended.
+fn move_to(kept: &mut Reconciliation, cursor: &Cursor, next: Option<Cursor>, now: Timestamp) {
+    kept.cursor = next;
+    let Some(report) = kept.report.as_ref().filter(|_| kept.cursor.is_none()) else {
+        return;
+    };
+    if cursor.mends {
+        return kept.end(None, now);
+    }
+    let guard = report.guard();
+    if guard.is_none() && report.planned > 0 && !report.request.dry_run {
+        kept.cursor = Some(Cursor::MENDING);
+    } else {
+        kept.end(guard, now);
+    }
+}
+
+fn halted(kept: &mut Reconciliation, halt: &Halt, now: Timestamp) {
+    let reason = telemetry::chain(halt);
+    match halt {
+        Halt::NoTime => return,
+        Halt::Stopped(_) => {
+            error!(reason, "the reconciliation is stopped");
+            return kept.end(Some(reason), now);
+        }
+        Halt::Cms(_) | Halt::Brands(_) => {
+            warn!(
+                reason,
+                "the reconciliation waits; the next invocation goes on"
+            );
+        }
+    }
+    let Some(report) = &mut kept.report else {
+        return;
+    };
+    if now.since(report.moved_at) >= PATIENCE {
+        kept.end(Some(format!("a day without progress: {reason}")), now);
+    } else {
+        report.waits_for = Some(reason);
     }
 }
 

@@ -36,7 +36,7 @@ where
             (Repair::Sync | Repair::Remove, Some(row), _) => self.make_due(row).await?,
             (Repair::Remove, None, Some(entry)) => self.disown(*id, entry).await?,
             (Repair::Rename, Some(row), Some(entry)) => match rename(row, finding, entry) {
-                Ok(intake) => self.take_in(*id, intake).await?,
+                Ok(renaming) => self.take_in(*id, Intake::Rename(renaming)).await?,
                 Err(reason) => Mended::NotMade(reason),
             },
             (Repair::Delete, Some(row), _) => {
@@ -44,7 +44,7 @@ where
                 self.take_in(*id, Intake::Delete { id: *id, version })
                     .await?
             }
-            (Repair::Create, row, Some(entry)) => match self.create(*id, row.as_ref(), entry) {
+            (Repair::Create, _, Some(entry)) => match self.create(finding, entry) {
                 Ok(intake) => self.take_in(*id, intake).await?,
                 Err(reason) => Mended::NotMade(reason),
             },
@@ -85,22 +85,16 @@ where
         ))
     }
 
-    fn create(&self, id: BrandId, row: Option<&BrandRow>, entry: &Entry) -> Result<Intake, String> {
-        if let Some(row) = row {
-            let is_deleted = row.brand.deleted_at.is_some();
-            let reason = if is_deleted {
-                BRAND_DELETED
-            } else {
-                "the entry has had a brand before"
-            };
-            return Err(reason.to_owned());
+    fn create(&self, finding: &Finding, entry: &Entry) -> Result<Intake, String> {
+        if let Some(row) = &finding.row {
+            return again(row, finding, entry);
         }
         if entry.id.is_none() || entry.bears.is_some() {
             return Err(NO_BRANDS_ID.to_owned());
         }
         let name = BrandName::parse(&entry.name).map_err(|invalid| invalid.to_string())?;
         let brand = Brand {
-            id,
+            id: finding.id,
             request: None,
             ..Brand::new(name, self.moment.now())
         };
@@ -138,7 +132,22 @@ where
     }
 }
 
-fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Intake, String> {
+/// An entry that was taken in before, and renamed before the sync could give it the brand's id.
+fn again(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Intake, String> {
+    if row.brand.deleted_at.is_some() {
+        return Err(BRAND_DELETED.to_owned());
+    }
+    let held = finding.state().holds.filter(|held| held.unlinked);
+    let is_renamed = held.is_some_and(|held| held.entry == entry.id && held.shown() != entry.name);
+    if !is_renamed {
+        return Err("the entry has had a brand before".to_owned());
+    }
+    let mut renaming = rename(row, finding, entry)?;
+    renaming.holds.unlinked = true;
+    Ok(Intake::Rename(renaming))
+}
+
+fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Renaming, String> {
     let to = BrandName::parse(&entry.name).map_err(|invalid| invalid.to_string())?;
     if finding.standing == Standing::InFlight {
         return Err("the sync is at work on it".to_owned());
@@ -148,7 +157,7 @@ fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Intake, St
         spelled: (to.as_str() != entry.name).then(|| entry.name.clone()),
         ..Held::named(to.as_str())
     };
-    Ok(Intake::Rename(Renaming {
+    Ok(Renaming {
         id: row.brand.id,
         version: row.brand.version,
         from: row.brand.name.clone(),
@@ -158,7 +167,7 @@ fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Intake, St
             revision: entry.revision.clone(),
             ..holds
         },
-    }))
+    })
 }
 
 fn held(entry: &Entry) -> Held {

@@ -331,21 +331,23 @@ impl<C: Cms> SyncContext<C> {
             name: name.to_owned(),
         };
         let entry = if let Some(held) = supposed {
-            let entry = EntryRef {
+            let mut entry = EntryRef {
                 id: held.entry.clone(),
                 revision: held.revision.clone(),
-                name: None,
+                name: Some(held.shown().to_owned()),
             };
-            // The same change of another revision is another request.
-            let revision = entry.revision.as_deref().unwrap_or_default();
             if held.unlinked {
-                let key = format!("{key}/link/{revision}");
-                self.call(purpose, cms.link_brand(&brand, &entry, &key))
-                    .await
+                // Whatever else an editor has written into it since, it is the entry.
+                entry.revision = None;
+                let key = format!("{key}/link");
+                let link = cms.link_brand(&brand, &entry, &key);
+                self.call(purpose, link).await
             } else {
+                // The same change of another revision is another request.
+                let revision = entry.revision.as_deref().unwrap_or_default();
                 let key = format!("{key}/update/{revision}");
-                self.call(purpose, cms.update_brand(&brand, &entry, &key))
-                    .await
+                let update = cms.update_brand(&brand, &entry, &key);
+                self.call(purpose, update).await
             }
         } else {
             let key = format!("{key}/create");

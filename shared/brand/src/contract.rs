@@ -507,6 +507,7 @@ async fn taking_up_for_a_person<S: BrandWriter + SyncStore>(store: &S, now: Time
     };
     let unmarked = SubscriberState {
         mark: None,
+        in_doubt: true,
         ..marked.clone()
     };
     for (before, after) in [

@@ -439,7 +439,8 @@ pub async fn take_up_for<S: SyncStore>(
         for state in subscribers.values_mut() {
             let is_anew =
                 scope == TakeUp::Everything || scope == TakeUp::Again && state.reached >= version;
-            state.in_doubt |= is_anew || state.run.is_some();
+            // Of what was refused or cancelled, too: the target may hold what an editor wrote.
+            state.in_doubt |= is_anew || state.run.is_some() || state.mark.is_some();
             state.mark = None;
             state.run = None;
             if is_anew {

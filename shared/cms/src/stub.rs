@@ -111,13 +111,13 @@ impl StubCms {
         self.memory().description(id)
     }
 
-    /// An editor renames the entry that bears this id. Its revision changes. False where there is none.
+    /// An editor renames the entry that bears this id, or has it as its own. Its revision changes. False where there is none.
     #[expect(clippy::must_use_candidate, reason = "it has an effect")]
     pub fn edit(&self, id: &str, name: &str) -> bool {
         self.memory().edit(id, name)
     }
 
-    /// An editor removes the entry that bears this id. False where there is none.
+    /// An editor removes the entry that bears this id, or has it as its own. False where there is none.
     #[expect(clippy::must_use_candidate, reason = "it has an effect")]
     pub fn remove(&self, id: &str) -> bool {
         self.memory().remove(id)

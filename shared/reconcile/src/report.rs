@@ -287,16 +287,15 @@ impl Report {
         if of_class.count() >= EXAMPLES {
             return;
         }
-        for text in [
+        let texts = [
             &mut example.entry,
             &mut example.here,
             &mut example.there,
             &mut example.agreed,
             &mut example.note,
-        ] {
-            if let Some(text) = text {
-                *text = text.chars().take(NAME).collect();
-            }
+        ];
+        for text in texts.into_iter().flatten() {
+            *text = text.chars().take(NAME).collect();
         }
         self.examples.push(example);
     }

@@ -306,3 +306,20 @@ async fn an_entry_is_taken_in_once_even_if_its_brand_is_deleted_since() {
     let entries = world.cms.list_unlinked(None, 10).await.unwrap().entries;
     assert_eq!(entries.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_entry_that_is_renamed_before_it_is_linked_is_taken_in_by_its_new_name() {
+    let world = World::new(all_for_the_cms());
+    world.synced_brands(1).await;
+    let own = world.cms.add_entry("Made", None);
+    world.reconcile().await;
+    let id = BrandId::of_entry("https://cms.example", &own);
+    // The sync came too late for the first name.
+    assert!(world.cms.edit(&own, "Renamed"));
+    world.refuse(id).await;
+    world.reconcile().await;
+    assert_eq!(world.name(id), "Renamed");
+    world.sync().await;
+    assert_eq!(there(&world, id).as_deref(), Some("Renamed"));
+    assert_eq!(world.cms.unlinked(), []);
+}

@@ -290,6 +290,11 @@ impl World {
     /// The brand is renamed here, and the CMS refuses that.
     pub(crate) async fn rename_refused(&self, id: BrandId) {
         self.rename(id, "Refused").await;
+        self.refuse(id).await;
+    }
+
+    /// The CMS refuses the brand as it is.
+    pub(crate) async fn refuse(&self, id: BrandId) {
         let row = self.row(id);
         let (version, now) = (row.brand.version, self.now());
         let mark = Mark::new(

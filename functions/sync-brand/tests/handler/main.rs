@@ -10,6 +10,7 @@
 mod cancelling;
 mod changing;
 mod clocks;
+mod editors;
 mod failing;
 mod messages;
 mod oddities;

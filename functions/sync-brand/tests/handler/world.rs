@@ -15,10 +15,11 @@ use brand::{
     take_up,
 };
 use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore, Pace};
-use cms::{Cms, StubCms};
+use cms::{Cms, Faults, StubCms};
 use dead_letters::DeadLetter;
 use futures::{FutureExt, future::BoxFuture};
 use journal::{Cancelled, cancel};
+use reconcile::Conflicts;
 use sync_brand::{CmsSubscriber, CmsTarget, Parking, ParkingError, Record, Subscriber, SyncBrand};
 use telemetry::Trace;
 use tokio::time::{Instant, sleep};
@@ -115,6 +116,15 @@ impl World {
         Self::paced(cms, Vec::new(), DeadLetters::default(), pace)
     }
 
+    /// A world with that policy of an operator.
+    pub(crate) fn with_conflicts(conflicts: Conflicts) -> Self {
+        let cms = StubCms::new(None, Faults::default());
+        let rest = (Vec::new(), DeadLetters::default(), Pace::new(None));
+        let world = Self::made(cms, rest, conflicts);
+        world.brands.put(acme());
+        world
+    }
+
     pub(crate) fn name_in_cms(&self) -> Option<String> {
         self.cms.brand(BRAND).map(|brand| brand.name)
     }
@@ -140,6 +150,14 @@ impl<C: Cms + Clone + 'static> World<C> {
         dead_letters: DeadLetters,
         pace: Pace,
     ) -> Self {
+        Self::made(cms, (others, dead_letters, pace), Conflicts::Report)
+    }
+
+    fn made(
+        cms: C,
+        (others, dead_letters, pace): (Vec<Arc<dyn Subscriber>>, DeadLetters, Pace),
+        conflicts: Conflicts,
+    ) -> Self {
         let brands = MemoryBrandStore::new();
         let clock: Arc<dyn Environment> = Arc::new(Clock(Instant::now(), AtomicU64::default()));
         let circuits = MemoryCircuitStore::new();
@@ -157,10 +175,8 @@ impl<C: Cms + Clone + 'static> World<C> {
             record.clone(),
             Duration::from_secs(5),
         );
-        let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(CmsSubscriber::new(
-            target,
-            reconcile::Conflicts::Report,
-        ))];
+        let mut subscribers: Vec<Arc<dyn Subscriber>> =
+            vec![Arc::new(CmsSubscriber::new(target, conflicts))];
         subscribers.extend(others);
         let engine = Engine::new(Arc::new(MemoryJournal::default()));
         let handler = SyncBrand::new(

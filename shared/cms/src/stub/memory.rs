@@ -202,15 +202,16 @@ impl Memory {
         self.held.get(id)?.description.clone()
     }
 
-    /// An editor renames the entry that bears this id. Whether there is one.
+    /// An editor renames the entry that bears this id, or has it as its own. Whether there is one.
     pub(super) fn edit(&mut self, id: &str, name: &str) -> bool {
-        let held = self.held.get_mut(id);
+        let held = self.held.get_mut(id).or(self.unlinked.get_mut(id));
         held.map(|held| held.rename(name)).is_some()
     }
 
-    /// An editor removes the entry that bears this id. Whether there was one.
+    /// An editor removes the entry that bears this id, or has it as its own. Whether there was one.
     pub(super) fn remove(&mut self, id: &str) -> bool {
-        self.held.remove(id).is_some()
+        let held = self.held.remove(id).or_else(|| self.unlinked.remove(id));
+        held.is_some()
     }
 
     /// An editor makes an entry, which bears that id or none. Its id.
