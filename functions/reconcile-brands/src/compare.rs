@@ -1,6 +1,6 @@
 //! What differs, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use brand::{
     Brand, BrandId, BrandRow, CMS_SUBSCRIBER, Inventory, Lease, SubscriberState, Timestamp,
@@ -126,7 +126,7 @@ impl Finding {
             there: self.entry.as_ref().map(|entry| entry.name.clone()),
             agreed: agreed.filter(|held| !held.unlinked).map(|held| held.name),
             note: self.note.clone().or_else(|| match self.standing {
-                Standing::Marked => {
+                Standing::Marked | Standing::Cancelled => {
                     let mark = self.state().mark;
                     mark.map(|mark| format!("{}: {}", mark.kind.as_str(), mark.cause))
                 }
@@ -198,10 +198,13 @@ impl<S: Inventory> Both<'_, S> {
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
         let asked = self.caller.cms.get_brands(&texts);
         let entries = self.caller.call(self.moment.latest(), asked).await?;
-        let mut entries: BTreeMap<String, Entry> = entries
-            .into_iter()
-            .map(|entry| (entry.brand.id.clone(), Entry::from(entry)))
-            .collect();
+        let (mut by_id, mut doubles) = (BTreeMap::new(), BTreeSet::new());
+        for entry in entries {
+            let id = entry.brand.id.clone();
+            if by_id.insert(id.clone(), Entry::from(entry)).is_some() {
+                doubles.insert(id);
+            }
+        }
         let found = self.brands.rows(ids).await?;
         let now = self.moment.now();
         let unreadable = found.unreadable;
@@ -214,7 +217,13 @@ impl<S: Inventory> Both<'_, S> {
         let readable = readable.filter(|(_, text)| !unreadable.contains(text));
         Ok(Compared {
             findings: readable
-                .map(|(id, text)| Finding::of(*id, rows.remove(id), entries.remove(&text), now))
+                .map(|(id, text)| {
+                    let mut finding = Finding::of(*id, rows.remove(id), by_id.remove(&text), now);
+                    if doubles.contains(&text) && finding.class != Class::InFlight {
+                        finding.class = Class::Double;
+                    }
+                    finding
+                })
                 .collect(),
             unreadable: unreadable.len(),
             requests: 1,

@@ -8,8 +8,8 @@ use workflow::Environment;
 
 use crate::caller::CallError;
 
-/// How much of an invocation's time is kept for the last write.
-const LAST_WRITE: Duration = Duration::from_secs(5);
+/// How much of an invocation's time is kept for the last call of the CMS to end, and for the last write.
+const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// Why a reconciliation does not get on in this invocation. The next one goes on.
 #[derive(Debug, Error)]

@@ -5,9 +5,11 @@
 //! says, and a client may have made the same change. A run lives as long as its invocation: where that dies, the reconciliation comes
 //! by again, finds what is done and goes on.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use brand::{
     Brand, BrandId, BrandName, BrandWriter, CMS_SUBSCRIBER, Changed, Created, Held, Inventory,
-    Lease, StoreError, SubscriberState, SyncStore, SyncWrite, Timestamp, WriteScope,
+    Lease, StoreError, SubscriberState, SyncStore, SyncWrite, SyncWritten, Timestamp, WriteScope,
 };
 use serde::{Deserialize, Serialize};
 use workflow::{
@@ -37,21 +39,25 @@ pub enum Intake {
     /// The brand gets the name of its entry.
     Rename(Renaming),
     /// The brand is deleted, as its entry is.
-    Delete {
-        /// The brand.
-        id: BrandId,
-        /// The version that was seen.
-        version: u32,
-    },
+    Delete(Seen),
+}
+
+/// A brand's row, as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The brand.
+    pub id: BrandId,
+    /// Its version.
+    pub version: u32,
+    /// Who wrote its sync state last.
+    pub lease: Option<Lease>,
 }
 
 /// A brand that gets the name of its entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renaming {
-    /// The brand.
-    pub id: BrandId,
-    /// The version that was seen.
-    pub version: u32,
+    /// The brand's row.
+    pub seen: Seen,
     /// Its name in that version.
     pub from: BrandName,
     /// Its next name.
@@ -87,13 +93,19 @@ where
                 flow.step(&CreateBrand, &new).await
             }
             Intake::Rename(renaming) => {
+                let lease = flow.irreversible_step(&HoldRow, &renaming.seen).await?;
                 let version = flow.step(&RenameBrand, renaming).await?;
-                let agreed = (renaming.id, version, renaming.holds.clone());
+                let seen = Seen {
+                    version,
+                    lease: Some(lease),
+                    ..renaming.seen.clone()
+                };
+                let agreed = (seen, renaming.holds.clone());
                 flow.irreversible_step(&Agree, &agreed).await
             }
-            Intake::Delete { id, version } => {
-                let seen = (*id, *version);
-                flow.irreversible_step(&DeleteBrand, &seen).await
+            Intake::Delete(seen) => {
+                flow.irreversible_step(&HoldRow, seen).await?;
+                flow.irreversible_step(&DeleteBrand, seen).await
             }
         }
     }
@@ -146,6 +158,48 @@ impl<S: BrandWriter + Inventory + 'static> Step<IntakeContext<S>> for CreateBran
     }
 }
 
+/// Takes the row's lease, if the row stands as it was seen: so no sync begins before the brand is changed. It is given back with the
+/// change, or runs out.
+///
+/// ```text
+/// reconciliation: read the CMS, the row (A, 3) ───────────► hold, seen (A, 3): refused
+/// operator, sync:              └──► sync again ──► CMS (B, 5) ──┘
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HoldRow;
+
+impl<S: SyncStore + 'static> IrreversibleStep<IntakeContext<S>> for HoldRow {
+    const NAME: &'static str = "hold-row";
+    type Input = Seen;
+    type Output = Lease;
+
+    async fn invoke(
+        &self,
+        context: &IntakeContext<S>,
+        seen: &Seen,
+        call: &Call,
+    ) -> Result<Lease, StepError> {
+        let until = Some(now(call).plus(HOLD));
+        let lease = Lease::following(seen.lease.as_ref(), &call.idempotency_key, until);
+        let write = SyncWrite {
+            id: seen.id,
+            seen: seen.lease.clone(),
+            lease: lease.clone(),
+            subscribers: BTreeMap::new(),
+            scope: WriteScope::Version(seen.version),
+        };
+        match context.brands.write(&write).await.map_err(step_error)? {
+            SyncWritten::Applied => Ok(lease),
+            SyncWritten::Refused(Some(found)) => match found.lease {
+                // An earlier attempt, whose answer was lost.
+                Some(found) if Lease::is_same_write(Some(&found), Some(&lease)) => Ok(found),
+                _ => Err(StepError::permanent(CHANGED)),
+            },
+            SyncWritten::Refused(None) => Err(StepError::permanent(CHANGED)),
+        }
+    }
+}
+
 /// Renames the brand. The output is the new version.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RenameBrand;
@@ -162,9 +216,8 @@ impl<S: BrandWriter + 'static> Step<IntakeContext<S>> for RenameBrand {
         renaming: &Renaming,
         call: &Call,
     ) -> StepResult<Self, IntakeContext<S>> {
-        let Renaming {
-            id, version, to, ..
-        } = renaming;
+        let Renaming { seen, to, .. } = renaming;
+        let Seen { id, version, .. } = seen;
         let changed = context.brands.update(*id, to, Some(*version), now(call));
         match changed.await.map_err(step_error)? {
             Changed::Done(brand) => Ok(StepResponse::new(brand.version).undo(brand.version)),
@@ -190,14 +243,14 @@ impl<S: BrandWriter + 'static> Step<IntakeContext<S>> for RenameBrand {
         let Some(made) = undo else {
             return Ok(());
         };
-        let Renaming { id, from, .. } = renaming;
-        let restored = context.brands.update(*id, from, Some(*made), now(call));
+        let (id, from) = (renaming.seen.id, &renaming.from);
+        let restored = context.brands.update(id, from, Some(*made), now(call));
         restored.await.map_err(step_error).map(drop)
     }
 }
 
-/// Notes in the brand's row that both sides agree on the name, so that the sync finds nothing to do. A worker that is at the row, or a
-/// change since, leaves nothing to note: the sync finds out by itself.
+/// Notes in the brand's row that both sides agree on the name, so that the sync finds nothing to do, and gives the lease back. A change
+/// since leaves nothing to note: the sync finds out by itself.
 ///
 /// ```text
 /// rename ──► version 2, holds the old name ──► agree, about version 2: holds the new one
@@ -208,17 +261,17 @@ pub struct Agree;
 
 impl<S: SyncStore + 'static> IrreversibleStep<IntakeContext<S>> for Agree {
     const NAME: &'static str = "agree";
-    type Input = (BrandId, u32, Held);
+    type Input = (Seen, Held);
     type Output = ();
 
     async fn invoke(
         &self,
         context: &IntakeContext<S>,
-        (id, version, holds): &(BrandId, u32, Held),
+        (seen, holds): &(Seen, Held),
         call: &Call,
     ) -> Result<(), StepError> {
-        let loaded = context.brands.load(*id).await.map_err(step_error)?;
-        let Some(row) = loaded.filter(|row| !row.is_leased(now(call))) else {
+        let loaded = context.brands.load(seen.id).await.map_err(step_error)?;
+        let Some(row) = loaded else {
             return Ok(());
         };
         let state = SubscriberState {
@@ -226,40 +279,44 @@ impl<S: SyncStore + 'static> IrreversibleStep<IntakeContext<S>> for Agree {
             ..row.subscriber(CMS_SUBSCRIBER)
         };
         let write = SyncWrite {
-            id: *id,
-            seen: row.lease.clone(),
-            lease: Lease::following(row.lease.as_ref(), &call.idempotency_key, None),
+            id: seen.id,
+            seen: seen.lease.clone(),
+            lease: Lease::following(seen.lease.as_ref(), &call.idempotency_key, None),
             subscribers: [(CMS_SUBSCRIBER.to_owned(), state)].into(),
-            scope: WriteScope::Version(*version),
+            scope: WriteScope::Version(seen.version),
         };
         let written = context.brands.write(&write).await;
-        written.map_err(step_error)?;
-        Ok(())
+        written.map_err(step_error).map(drop)
     }
 }
 
-/// Deletes the brand: the only step of its run.
+/// Deletes the brand: the last step of its run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeleteBrand;
 
 impl<S: BrandWriter + 'static> IrreversibleStep<IntakeContext<S>> for DeleteBrand {
     const NAME: &'static str = "delete-brand";
-    type Input = (BrandId, u32);
+    type Input = Seen;
     type Output = ();
 
     async fn invoke(
         &self,
         context: &IntakeContext<S>,
-        (id, version): &(BrandId, u32),
+        seen: &Seen,
         call: &Call,
     ) -> Result<(), StepError> {
-        let deleted = context.brands.delete(*id, Some(*version), now(call));
+        let deleted = context
+            .brands
+            .delete(seen.id, Some(seen.version), now(call));
         match deleted.await.map_err(step_error)? {
             Changed::Done(_) | Changed::Deleted { .. } => Ok(()),
             Changed::Missing | Changed::Conflict(_) => Err(StepError::permanent(CHANGED)),
         }
     }
 }
+
+/// How long a row is held at most. Nothing is lost while it is: a sync that is due begins afterwards.
+const HOLD: Duration = Duration::from_secs(30);
 
 const CHANGED: &str = "the brand has changed meanwhile";
 

@@ -34,7 +34,7 @@ pub use caller::CmsCaller;
 use compare::{Both, Entry, Finding};
 use halt::{Halt, Moment};
 pub use intake::{
-    Agree, CreateBrand, DeleteBrand, Intake, IntakeContext, RenameBrand, Renaming,
+    Agree, CreateBrand, DeleteBrand, HoldRow, Intake, IntakeContext, RenameBrand, Renaming, Seen,
     SyncBrandsFromCms, WORKFLOW,
 };
 use mend::Mended;
@@ -51,9 +51,13 @@ const SAVE_AFTER: Duration = Duration::from_secs(5);
 const LEASE: Duration = Duration::from_mins(2);
 /// How long a reconciliation waits for the CMS.
 const PATIENCE: Duration = Duration::from_hours(24);
-/// So many repairs that overwrite or delete something are made at the webhooks' hints; if there are more, the guards of a whole
-/// reconciliation are asked.
+/// So many repairs that overwrite something are made at the webhooks' hints; if there are more, or something would be deleted, the
+/// guards of a whole reconciliation are asked.
 const FEW: usize = 10;
+/// A page with so many brands that are synced shows whether the CMS is the right one.
+const TELLING: u64 = 5;
+/// The longest place in a list of the CMS, in bytes. It is kept.
+const LONGEST_PLACE: usize = 1024;
 
 /// What the schedule, or an operator, sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -95,6 +99,8 @@ pub struct ReconcileBrands<S> {
     pub policies: Policies,
     /// Names the CMS: the ids of brands that are made of its entries follow from it.
     pub target: String,
+    /// Whether an entry that is not found is deleted. In some CMSes an editor may have unpublished it as well; then no brand is deleted.
+    pub absent_is_deleted: bool,
 }
 
 impl<S> ReconcileBrands<S>
@@ -119,14 +125,22 @@ where
 
     async fn work(&self, event: Event, moment: Moment<'_>) -> Result<Answer, ReconciliationError> {
         let mut kept = self.kept.load(CMS_SUBSCRIBER).await?;
-        if !kept.is_under_way() {
-            let asked = self.inbox.look(CMS_SUBSCRIBER).await?;
-            let by_schedule = event.begin.then(|| Request {
-                by: "schedule".to_owned(),
-                at: moment.now(),
-                dry_run: false,
-            });
-            let Some(request) = asked.request.clone().or(by_schedule) else {
+        let asked = self.inbox.look(CMS_SUBSCRIBER).await?;
+        let by_schedule = event.begin.then(|| Request {
+            by: "schedule".to_owned(),
+            at: moment.now(),
+            dry_run: false,
+        });
+        if kept.is_under_way() {
+            let report = kept.report.as_ref();
+            if report.is_some_and(|report| report.waits_for.is_some()) {
+                // It may wait for long, and a look at a single brand may succeed.
+                self.look(&asked.hints, moment).await?;
+            }
+            self.ask_later(by_schedule, report.map(|report| &report.request))
+                .await?;
+        } else {
+            let Some(request) = asked.request.clone().or_else(|| by_schedule.clone()) else {
                 return self.look(&asked.hints, moment).await;
             };
             let id = self.caller.environment.token();
@@ -135,17 +149,41 @@ where
                 by = request.by,
                 "a reconciliation begins"
             );
-            kept.begin(Report::new(id, request, self.policies, moment.now()));
+            let mut taken = asked;
+            if request.dry_run {
+                taken.hints.clear();
+            }
+            kept.begin(Report::new(
+                id,
+                request.clone(),
+                self.policies,
+                moment.now(),
+            ));
             if !self.save(&mut kept).await? {
                 return Ok(Answer::Busy);
             }
             // It looks at everything, so at what was hinted at as well.
-            self.inbox.take(CMS_SUBSCRIBER, &asked).await?;
+            self.inbox.take(CMS_SUBSCRIBER, &taken).await?;
+            self.ask_later(by_schedule, Some(&request)).await?;
         }
         if kept.is_leased(moment.now()) {
             return Ok(Answer::Busy);
         }
         self.go_on(kept, moment).await
+    }
+
+    /// Where one is under way that only looks, that of the schedule comes after it.
+    async fn ask_later(
+        &self,
+        by_schedule: Option<Request>,
+        under_way: Option<&Request>,
+    ) -> Result<(), ReconciliationError> {
+        match by_schedule {
+            Some(request) if under_way.is_some_and(|under_way| under_way.dry_run) => {
+                self.inbox.ask(CMS_SUBSCRIBER, &request).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Goes through pages as long as there is time.
@@ -219,7 +257,7 @@ where
         let after = page.cursor.after.as_deref();
         let latest = moment.latest();
         let cms = &self.caller.cms;
-        let mut seen = Seen::default();
+        let mut seen = PageSeen::default();
         let next = match page.cursor.stage {
             Stage::Brands => {
                 let after = after.map(str::parse).transpose();
@@ -295,12 +333,18 @@ where
                 listed.next
             }
         };
-        if next.is_some() && next.as_deref() == after {
-            return Err(Halt::Stopped(
-                "the CMS answers with the same page again".to_owned(),
-            ));
+        if let Some(next) = &next {
+            if Some(&**next) == after {
+                let reason = "the CMS answers with the same page again";
+                return Err(Halt::Stopped(reason.to_owned()));
+            }
+            if next.len() > LONGEST_PLACE {
+                let reason = "the CMS answers with a place that is too long to keep";
+                return Err(Halt::Stopped(reason.to_owned()));
+            }
         }
         if page.cursor.mends {
+            seen.check()?;
             self.mend(page.report, page.kept, &seen.findings, &both)
                 .await?;
             page.report.requests += seen.requests;
@@ -319,14 +363,22 @@ where
         both: &Both<'_, S>,
     ) -> Result<(), Halt> {
         for finding in findings {
-            let Some(repair) = Repair::of(finding.class, finding.standing, &report.policies) else {
+            let class = finding.class;
+            let Some(repair) = self.repair(finding, &report.policies) else {
                 continue;
             };
             if !both.moment.has(FOR_A_REPAIR) {
                 return Err(Halt::NoTime);
             }
+            // More may differ by now than it did while it looked.
+            let is_destructive = repair.is_destructive(class);
+            if is_destructive && report.destroyed >= report.most_destructive() {
+                let reason = "more would be overwritten or deleted than the first look had found";
+                return Err(Halt::Stopped(reason.to_owned()));
+            }
             match both.mend(finding, repair).await? {
                 Mended::Made => {
+                    report.destroyed += u64::from(is_destructive);
                     *report.repaired.entry(finding.class).or_default() += 1;
                     kept.forget(finding.id);
                 }
@@ -337,6 +389,13 @@ where
             }
         }
         Ok(())
+    }
+
+    /// What is done about a difference, if those policies and those of today both say so.
+    fn repair(&self, finding: &Finding, policies: &Policies) -> Option<Repair> {
+        let of = |policies| Repair::of(finding.class, finding.standing, policies);
+        let repair = of(policies).filter(|repair| of(&self.policies) == Some(*repair))?;
+        (repair != Repair::Delete || self.absent_is_deleted).then_some(repair)
     }
 
     /// Looks at single brands, and at the entries without a brand, that webhooks hint at, and mends them.
@@ -384,13 +443,21 @@ where
             let entries = listed.entries.into_iter().map(Entry::from).collect();
             findings.extend(both.made_there(&self.target, entries).await?);
         }
+        for finding in &findings {
+            if finding.class == Class::InFlight {
+                // The sync is at it: a minute later the CMS is looked at again.
+                let hint = Hint::brand(finding.id);
+                let asked = self.inbox.hint(CMS_SUBSCRIBER, &hint).await;
+                asked.map_err(|cause| Halt::Stopped(telemetry::chain(&cause)))?;
+            }
+        }
         findings.retain(|finding| finding.class.is_difference());
-        let repair =
-            |finding: &Finding| Repair::of(finding.class, finding.standing, &self.policies);
-        let destructive = findings.iter().filter(|finding| {
-            repair(finding).is_some_and(|repair| repair.is_destructive(finding.class))
+        let repair = |finding: &Finding| self.repair(finding, &self.policies);
+        let destructive = findings.iter().filter_map(|finding| {
+            repair(finding).filter(|repair| repair.is_destructive(finding.class))
         });
-        if destructive.count() > FEW {
+        let destructive: Vec<Repair> = destructive.collect();
+        if destructive.len() > FEW || destructive.contains(&Repair::Delete) {
             let request = Request {
                 by: "webhooks".to_owned(),
                 at: moment.now(),
@@ -468,7 +535,7 @@ struct Page<'a> {
 
 /// What a page has shown.
 #[derive(Default)]
-struct Seen {
+struct PageSeen {
     findings: Vec<Finding>,
     brands: usize,
     entries: usize,
@@ -476,7 +543,23 @@ struct Seen {
     requests: u64,
 }
 
-impl Seen {
+impl PageSeen {
+    /// Another CMS may answer by now than the one that was looked at.
+    fn check(&self) -> Result<(), Halt> {
+        let synced = self.findings.iter().filter(|finding| finding.is_synced());
+        let (mut all, mut there) = (0, 0);
+        for finding in synced {
+            all += 1;
+            there += u64::from(finding.entry.is_some());
+        }
+        if all >= TELLING && there == 0 {
+            return Err(Halt::Stopped(format!(
+                "the CMS holds none of {all} brands that are synced any more"
+            )));
+        }
+        Ok(())
+    }
+
     fn count(self, report: &mut Report, kept: &mut Reconciliation) {
         report.brands += as_count(self.brands);
         report.entries += as_count(self.entries);
@@ -519,10 +602,12 @@ fn ended(kept: &Reconciliation) -> Answer {
     };
     let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
     let mut metrics = Metrics::new();
-    metrics.add_many("drift", count(report.drift()));
-    metrics.add_many("lasting_drift", count(report.lasting));
-    metrics.add_many("repaired", count(report.repairs()));
     let is_stopped = report.stopped.is_some();
+    if !is_stopped {
+        metrics.add_many("drift", count(report.drift()));
+        metrics.add_many("lasting_drift", count(report.lasting));
+    }
+    metrics.add_many("repaired", count(report.repairs()));
     metrics.add_many("reconciliation_stopped", usize::from(is_stopped));
     metrics.emit("reconcile-brands");
     let (brands, entries, drift) = (report.brands, report.entries, report.drift());

@@ -92,6 +92,9 @@ async fn main() -> Result<(), Error> {
         transport,
     );
     let api_key: ApiKey = api_key?.expose().parse()?;
+    // Its API does not show what an editor has unpublished.
+    let hides_unpublished =
+        config.cms_model.status == EntryStatus::Published && config.cms.starts_with("strapi+");
     let config_of_cms = CmsConfig {
         api_key: Some(api_key),
         url: config.cms_url,
@@ -122,6 +125,7 @@ async fn main() -> Result<(), Error> {
         inbox: kept,
         policies: config.policies,
         target: config.cms,
+        absent_is_deleted: !hides_unpublished,
     };
     let handle = async |event: LambdaEvent<Event>| {
         let deadline = aws::deadline(event.context.deadline);

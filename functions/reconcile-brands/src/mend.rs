@@ -13,7 +13,7 @@ use workflow::{Engine, Invocation, MemoryJournal, Outcome, RunId};
 use crate::{
     compare::{BRAND_DELETED, Both, Entry, Finding, NO_BRANDS_ID},
     halt::Halt,
-    intake::{Intake, IntakeContext, Renaming, SyncBrandsFromCms, WORKFLOW},
+    intake::{Intake, IntakeContext, Renaming, Seen, SyncBrandsFromCms, WORKFLOW},
 };
 
 /// What became of a repair.
@@ -39,11 +39,7 @@ where
                 Ok(renaming) => self.take_in(*id, Intake::Rename(renaming)).await?,
                 Err(reason) => Mended::NotMade(reason),
             },
-            (Repair::Delete, Some(row), _) => {
-                let version = row.brand.version;
-                self.take_in(*id, Intake::Delete { id: *id, version })
-                    .await?
-            }
+            (Repair::Delete, Some(row), _) => self.take_in(*id, Intake::Delete(seen(row))).await?,
             (Repair::Create, _, Some(entry)) => match self.create(finding, entry) {
                 Ok(intake) => self.take_in(*id, intake).await?,
                 Err(reason) => Mended::NotMade(reason),
@@ -79,10 +75,12 @@ where
             ..SubscriberState::default()
         };
         let inserted = self.brands.insert(&brand, (CMS_SUBSCRIBER, &state)).await?;
-        Ok(made_or(
-            inserted == Created::New,
-            "there is a brand with this id now",
-        ))
+        let is_made = match inserted {
+            Created::New => true,
+            // It was repeated, since the reply was lost.
+            Created::Existing(found) => *found == brand,
+        };
+        Ok(made_or(is_made, "there is a brand with this id now"))
     }
 
     fn create(&self, finding: &Finding, entry: &Entry) -> Result<Intake, String> {
@@ -158,8 +156,7 @@ fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Renaming, 
         ..Held::named(to.as_str())
     };
     Ok(Renaming {
-        id: row.brand.id,
-        version: row.brand.version,
+        seen: seen(row),
         from: row.brand.name.clone(),
         to,
         holds: Held {
@@ -168,6 +165,14 @@ fn rename(row: &BrandRow, finding: &Finding, entry: &Entry) -> Result<Renaming, 
             ..holds
         },
     })
+}
+
+fn seen(row: &BrandRow) -> Seen {
+    Seen {
+        id: row.brand.id,
+        version: row.brand.version,
+        lease: row.lease.clone(),
+    }
 }
 
 fn held(entry: &Entry) -> Held {

@@ -20,6 +20,9 @@ use crate::{
     cms_subscriber::{CallError, Purpose, WHAT},
 };
 
+/// Why a run is refused that would overwrite what an editor wrote.
+const EDITED: &str = "an editor has renamed the entry since";
+
 /// How long a 403 is waited for to go away.
 const FORBIDDEN_FOR: Duration = Duration::from_hours(1);
 
@@ -68,10 +71,13 @@ impl<C: Cms + 'static> Workflow<SyncContext<C>> for SyncBrandToCmsWorkflow {
             held
         };
         let to = brand.deleted_at.is_none().then(|| brand.name.to_string());
-        let id = brand.id;
-        flow.step(&SyncBrandToCms, &CmsChange { id, from, to })
-            .await
-            .map(drop)
+        let change = CmsChange {
+            id: brand.id,
+            from,
+            to,
+            in_doubt: input.in_doubt,
+        };
+        flow.step(&SyncBrandToCms, &change).await.map(drop)
     }
 }
 
@@ -128,6 +134,9 @@ pub struct CmsChange {
     /// The name that it holds afterwards; none where the brand goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Whether an earlier run may have written what the CMS holds: then it is not known what an editor wrote.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// Brings the CMS to what the row says. The compensation brings it back to what it held.
@@ -147,13 +156,19 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         change: &CmsChange,
         call: &Call,
     ) -> StepResult<Self, SyncContext<C>> {
-        let CmsChange { id, from, to } = change;
+        let CmsChange {
+            id,
+            from,
+            to,
+            in_doubt,
+        } = change;
+        let overwrites = *in_doubt || context.conflicts == Conflicts::Ours;
         if call.attempt == 1 {
             *context.known() = Some(Known(from.clone()));
         }
         // A deletion asks the CMS, whatever it is known to hold.
         let Some(name) = to else {
-            let held = context.bring(*id, None, None, call).await?;
+            let held = context.bring(*id, None, None, (overwrites, call)).await?;
             return Ok(StepResponse::new(held));
         };
         let unlinked = || from.clone().filter(|held| held.unlinked);
@@ -164,7 +179,12 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         if held != *from {
             settled(call)?;
         }
-        let held = context.bring(*id, held, Some(name), call).await?;
+        if !overwrites && is_edited(held.as_ref(), from.as_ref()) {
+            return Err(StepError::permanent(EDITED));
+        }
+        let held = context
+            .bring(*id, held, Some(name), (overwrites, call))
+            .await?;
         Ok(StepResponse::new(held))
     }
 
@@ -177,20 +197,33 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         _: Option<&()>,
         call: &Call,
     ) -> Result<(), StepError> {
-        let CmsChange { id, from, to } = change;
-        let Some(Held { name, unlinked, .. }) = from else {
-            return context.bring(*id, None, None, call).await.map(drop);
+        let CmsChange { id, from, to, .. } = change;
+        if from.as_ref().is_some_and(|held| held.unlinked) {
+            return Ok(());
+        }
+        let held = if from.is_some() {
+            context.held(*id, call).await?
+        } else {
+            // What was created is deleted without another look.
+            context.known().clone().and_then(|Known(held)| held)
         };
-        if *unlinked {
+        let is_ours = |held: &Held| {
+            let written = to.as_deref();
+            written.is_some_and(|written| is_alike(held.shown(), written))
+        };
+        let name = name_of(from.as_ref());
+        let is_edited = held.as_ref().is_some_and(|held| !is_ours(held));
+        if is_edited || name.is_some() && is_as_wanted(held.as_ref(), name) {
             return Ok(());
         }
-        let held = context.held(*id, call).await?;
-        let is_edited = held.is_some() && name_of(held.as_ref()) != to.as_deref();
-        if is_as_wanted(held.as_ref(), Some(name)) || is_edited {
-            return Ok(());
-        }
+        // What it finds changed meanwhile it looks at once more.
+        let again = (true, call);
+        // A deletion is sent although the CMS does not hold the brand: it may show that late.
+        let Some(name) = name else {
+            return context.bring(*id, None, None, again).await.map(drop);
+        };
         settled(call)?;
-        context.bring(*id, held, Some(name), call).await.map(drop)
+        context.bring(*id, held, Some(name), again).await.map(drop)
     }
 }
 
@@ -244,22 +277,21 @@ impl<C: Cms> SyncContext<C> {
             .await
     }
 
-    /// Changes the brand in the CMS from what it is supposed to hold to that name, or deletes it.
+    /// Changes the brand in the CMS from what it is supposed to hold to that name, or deletes it. Where an editor has changed it
+    /// meanwhile, it `overwrites` that at the next attempt, or takes it for a refusal.
     async fn bring(
         &self,
         id: BrandId,
         supposed: Option<Held>,
         to: Option<&str>,
-        call: &Call,
+        (overwrites, call): (bool, &Call),
     ) -> Result<Option<Held>, StepError> {
         let refusal = match self.write(id, supposed.as_ref(), to, call).await {
             Ok(entry) => {
-                return Ok(entry.map(held).zip(to).map(|(held, name)| Held {
-                    // What was written is what the next version is compared with.
-                    name: name.to_owned(),
-                    spelled: (held.name != name).then_some(held.name),
-                    ..held
-                }));
+                let Some((held, name)) = entry.map(held).zip(to) else {
+                    return Ok(None);
+                };
+                return self.written(held, supposed.as_ref(), name);
             }
             Err(CallError::Failed(error @ CmsError::Conflict { .. })) => error,
             Err(CallError::Failed(error @ CmsError::Forbidden { .. })) if self.is_final(call) => {
@@ -273,27 +305,53 @@ impl<C: Cms> SyncContext<C> {
             return Ok(found);
         }
         if to.is_some() && found != supposed {
-            let message = match (&supposed, &found) {
-                (Some(supposed), None) if supposed.unlinked => {
-                    "the CMS no longer has the entry as an editor made it"
-                }
-                (Some(supposed), Some(found))
-                    if !supposed.unlinked
-                        && found.shown() != supposed.shown()
-                        && self.conflicts != Conflicts::Ours =>
-                {
-                    "an editor has renamed the entry since"
-                }
-                _ => {
-                    let message = "the CMS holds another state than was known";
-                    return Err(StepError::transient(message).with_source(refusal));
-                }
-            };
-            return Err(StepError::permanent(message).with_source(refusal));
+            let was_edited = is_edited(found.as_ref(), supposed.as_ref());
+            let is_entry_gone = found.is_none() && supposed.is_some_and(|held| held.unlinked);
+            if is_entry_gone || !overwrites && was_edited {
+                // An earlier call that may still take effect could have been the reason.
+                settled(call)?;
+            }
+            return Err(if is_entry_gone {
+                let message = "the CMS no longer has the entry as an editor made it";
+                StepError::permanent(message).with_source(refusal)
+            } else if !overwrites && was_edited {
+                StepError::permanent(EDITED).with_source(refusal)
+            } else {
+                let message = "the CMS holds another state than was known";
+                StepError::transient(message).with_source(refusal)
+            });
         }
         // It may refuse a request because it is still at work on an earlier one with the same key.
         settled(call)?;
         Err(StepError::permanent(WHAT).with_source(refusal))
+    }
+
+    /// What the CMS holds now that it has answered a write with its entry.
+    fn written(
+        &self,
+        held: Held,
+        supposed: Option<&Held>,
+        name: &str,
+    ) -> Result<Option<Held>, StepError> {
+        let is_alike = is_alike(&held.name, name);
+        if let Some(supposed) = supposed.filter(|_| !is_alike) {
+            if supposed.unlinked {
+                // An earlier call has given it the brand's id, and its name as it was then.
+                *self.known() = Some(Known(Some(held)));
+                return Err(StepError::transient(
+                    "the entry has the brand's former name",
+                ));
+            }
+            if held.name == supposed.shown() {
+                return Err(StepError::permanent("the CMS has kept the former name"));
+            }
+        }
+        Ok(Some(Held {
+            // What was written is what the next version is compared with. A CMS may spell it in another way.
+            name: name.to_owned(),
+            spelled: (held.name != name).then_some(held.name),
+            ..held
+        }))
     }
 
     /// Sends the request. After it nothing is known, unless it has not come through to the CMS.
@@ -384,6 +442,17 @@ fn held(CmsEntry { brand, entry }: CmsEntry) -> Held {
 /// the brand.
 fn is_as_wanted(held: Option<&Held>, name: Option<&str>) -> bool {
     name_of(held) == name && held.is_none_or(|held| !held.unlinked)
+}
+
+/// Whether the entry has another name than it is supposed to have, and so one that an editor gave it. One that is gone is created
+/// anew.
+fn is_edited(found: Option<&Held>, supposed: Option<&Held>) -> bool {
+    found.is_some() && found.map(Held::shown) != supposed.map(Held::shown)
+}
+
+/// Whether a CMS may have made the one name of the other: it may change the case, and the white space around it.
+fn is_alike(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
 fn name_of(held: Option<&Held>) -> Option<&str> {

@@ -441,6 +441,10 @@ pub async fn take_up_for<S: SyncStore>(
                 scope == TakeUp::Everything || scope == TakeUp::Again && state.reached >= version;
             // Of what was refused or cancelled, too: the target may hold what an editor wrote.
             state.in_doubt |= is_anew || state.run.is_some() || state.mark.is_some();
+            if state.mark.is_some() {
+                // An entry that could not be linked is not waited for.
+                state.holds = state.holds.take().filter(|held| !held.unlinked);
+            }
             state.mark = None;
             state.run = None;
             if is_anew {
@@ -504,7 +508,11 @@ pub async fn take_up_seen<S: SyncStore>(
         subscribers: BTreeMap::from([(name.to_owned(), state)]),
         scope: WriteScope::Schedule(row.brand.version, schedule),
     };
-    Ok(store.write(&write).await? == SyncWritten::Applied)
+    Ok(match store.write(&write).await? {
+        SyncWritten::Applied => true,
+        // It was repeated, since the reply was lost.
+        SyncWritten::Refused(found) => found.is_some_and(|row| row.lease == Some(write.lease)),
+    })
 }
 
 /// The port to the rows that are due, for the sweep. Rows are named as they are stored, so that one which cannot be read

@@ -5,7 +5,7 @@
 //!
 //! | here | in the CMS | agreed on | class |
 //! |---|---|---|---|
-//! | under way: leased, or due and not marked | any | any | [`InFlight`](Class::InFlight): left alone |
+//! | under way: leased, due and not marked, or with a run that is not over | any | any | [`InFlight`](Class::InFlight): left alone |
 //! | none, or deleted | none | any | [`Equal`](Class::Equal) |
 //! | none, or deleted | an entry | any | [`Orphan`](Class::Orphan) |
 //! | a name | none | nothing | [`MissingThere`](Class::MissingThere) |
@@ -20,7 +20,7 @@
 
 use std::fmt;
 
-use brand::{BrandRow, Held, Timestamp};
+use brand::{BrandRow, Held, MarkKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Conflicts, Edits, Made, Orphans, Policies};
@@ -116,6 +116,8 @@ pub enum Standing {
     InFlight,
     /// An operator has to decide.
     Marked,
+    /// An operator has cancelled it: it is not synced.
+    Cancelled,
 }
 
 impl<'a> Ours<'a> {
@@ -125,8 +127,14 @@ impl<'a> Ours<'a> {
         let version = row.brand.version;
         let standing = if row.is_leased(now) {
             Standing::InFlight
-        } else if state.mark_of(version).is_some() {
-            Standing::Marked
+        } else if state.run.is_some() {
+            // Also one that is paused: what the CMS holds may be its own doing.
+            Standing::InFlight
+        } else if let Some(mark) = state.mark_of(version) {
+            match mark.kind {
+                MarkKind::Cancelled => Standing::Cancelled,
+                _ => Standing::Marked,
+            }
         } else if state.reached < version || state.in_doubt {
             Standing::InFlight
         } else {
@@ -192,7 +200,15 @@ impl Repair {
     /// What those policies do about such a difference. A marked row waits for an operator, unless a policy says what is right.
     #[must_use]
     pub const fn of(class: Class, standing: Standing, policies: &Policies) -> Option<Self> {
-        let is_marked = matches!(standing, Standing::Marked);
+        let is_marked = matches!(standing, Standing::Marked | Standing::Cancelled);
+        let repair = Self::by(class, is_marked, policies);
+        match (repair, standing) {
+            (Some(Self::Sync), Standing::Cancelled) | (_, Standing::InFlight) => None,
+            _ => repair,
+        }
+    }
+
+    const fn by(class: Class, is_marked: bool, policies: &Policies) -> Option<Self> {
         match class {
             Class::Equal | Class::InFlight | Class::Double => None,
             Class::MissingThere | Class::StaleThere if is_marked => None,

@@ -163,6 +163,8 @@ pub struct Report {
     pub counts: BTreeMap<Class, u64>,
     /// How many repairs the policies ask for that overwrite or delete something.
     pub destructive: u64,
+    /// How many of those were made.
+    pub destroyed: u64,
     /// How many repairs they ask for in all.
     pub planned: u64,
     /// How many were made, by class.
@@ -226,6 +228,7 @@ impl Report {
             matched: 0,
             counts: BTreeMap::new(),
             destructive: 0,
+            destroyed: 0,
             planned: 0,
             repaired: BTreeMap::new(),
             not_repaired: 0,
@@ -252,6 +255,12 @@ impl Report {
         self.repaired.values().sum()
     }
 
+    /// How many repairs may overwrite or delete something.
+    #[must_use]
+    pub fn most_destructive(&self) -> u64 {
+        FEW.max(self.brands / 10)
+    }
+
     /// Why nothing may be mended: a guard against the wrong CMS, and against a mistake that would spread.
     #[must_use]
     pub fn guard(&self) -> Option<String> {
@@ -261,7 +270,7 @@ impl Report {
                 "the CMS holds none of the {synced} brands that are synced: is it the right one?"
             ));
         }
-        let most = FEW.max(self.brands / 10);
+        let most = self.most_destructive();
         (self.destructive > most).then(|| {
             format!(
                 "{} brands or entries would be overwritten or deleted, and at most {most} may be",
@@ -288,6 +297,7 @@ impl Report {
             return;
         }
         let texts = [
+            &mut example.id,
             &mut example.entry,
             &mut example.here,
             &mut example.there,
@@ -339,7 +349,7 @@ impl Reconciliation {
         self.found.retain(|found| *found != id.random_bits());
     }
 
-    /// Ends the one that is under way; `stopped` says why, where it is not through.
+    /// Ends the one that is under way; `stopped` says why, where it is not through. Then the next one is compared with the one before.
     pub fn end(&mut self, stopped: Option<String>, now: Timestamp) {
         self.cursor = None;
         self.lease = None;
@@ -348,9 +358,12 @@ impl Reconciliation {
         let lasting = u64::try_from(lasting.count()).unwrap_or(u64::MAX);
         if let Some(report) = &mut self.report {
             report.lasting = lasting;
-            report.stopped = stopped;
             report.waits_for = None;
             report.ended_at = Some(now);
+            if stopped.is_some() {
+                self.found = self.found_before.clone();
+            }
+            report.stopped = stopped;
         }
     }
 }

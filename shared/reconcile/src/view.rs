@@ -49,8 +49,9 @@ impl ReconciliationView {
     where
         S: ReconciliationStore + Inbox + ?Sized,
     {
-        let kept = store.load(CMS_SUBSCRIBER).await?;
+        // In this order: one that begins in between is seen twice, and not missed.
         let asked = store.look(CMS_SUBSCRIBER).await?;
+        let kept = store.load(CMS_SUBSCRIBER).await?;
         Ok(Self::new(kept, asked.request))
     }
 }

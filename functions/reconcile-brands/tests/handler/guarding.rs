@@ -96,3 +96,61 @@ async fn an_entry_with_an_id_that_is_none_of_ours_is_left_alone() {
         .collect();
     assert_eq!(ids, [upper.as_str(), "acme"]);
 }
+
+/// The CMS is another one once it has been looked at.
+#[tokio::test(start_paused = true)]
+async fn what_differs_only_when_it_mends_is_bounded_too() {
+    for policies in [all_for_the_cms(), all_for_us()] {
+        for (left, expected) in [(0, "holds none"), (1, "than the first look had found")] {
+            let world = World::new(policies);
+            let ids = world.synced_brands(60).await;
+            world.cms.edit(&ids[0].to_string(), "Edited");
+            let cms = world.cms.clone();
+            // The reads are: the brands twice, the entries, the others; then it mends.
+            world.on_read(move |number| {
+                if number == 4 {
+                    for (place, id) in ids.iter().enumerate() {
+                        let id = id.to_string();
+                        if place < left {
+                            continue;
+                        } else if left == 0 {
+                            cms.remove(&id);
+                        } else {
+                            cms.edit(&id, "All alike");
+                        }
+                    }
+                }
+            });
+            assert_eq!(world.reconcile().await, Answer::Stopped);
+            let report = world.report().await;
+            let reason = report.stopped.unwrap();
+            assert!(reason.contains(expected), "{reason}");
+            assert!(report.destroyed <= 10, "{}", report.destroyed);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_an_entry_may_be_unpublished_no_brand_is_deleted() {
+    let world = World::new(all_for_the_cms()).where_absent_may_be_unpublished();
+    let ids = world.synced_brands(3).await;
+    world.cms.remove(&ids[0].to_string());
+    assert_eq!(world.reconcile().await, Answer::Done);
+    assert!(world.row(ids[0]).brand.deleted_at.is_none());
+    assert_eq!(world.report().await.drift(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_taken_back_stops_what_is_under_way() {
+    let world = World::new(all_for_the_cms());
+    let ids = world.synced_brands(300).await;
+    for id in &ids[..5] {
+        world.cms.edit(&id.to_string(), "Edited");
+    }
+    // It has looked at everything when the first invocation ends.
+    world.reads_take(std::time::Duration::from_millis(4_300));
+    assert_eq!(world.begin().await, Answer::UnderWay);
+    let world = world.with_policies(Policies::default());
+    assert_eq!(world.reconcile().await, Answer::Done);
+    assert_eq!(world.report().await.repairs(), 0);
+}

@@ -17,7 +17,6 @@ async fn a_hint_is_one_look_at_one_brand() {
     for id in &brands[..2] {
         world.cms.edit(&id.to_string(), "Edited");
     }
-    world.cms.remove(&brands[2].to_string());
     let orphan = world.orphan(0);
     world.cms.add_entry("Made", None);
     for id in [
@@ -35,7 +34,6 @@ async fn a_hint_is_one_look_at_one_brand() {
     assert!(world.reads() <= 3, "{}", world.reads());
     assert_eq!(world.name(brands[0]), "Edited");
     assert_eq!(world.name(brands[1]), "Brand 1", "it was not hinted at");
-    assert!(world.row(brands[2]).brand.deleted_at.is_some());
     assert_eq!(world.name(brands[3]), "Brand 3");
     assert!(world.row(orphan).brand.deleted_at.is_some());
     assert_eq!(world.brands.all_rows().len(), 302);
@@ -87,4 +85,31 @@ async fn many_edits_at_once_ask_the_guards_of_a_whole_reconciliation() {
     let report = world.report().await;
     assert_eq!(report.request.by, "webhooks");
     assert_eq!(world.name(brands[0]), "Brand 0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_asks_the_guards_of_a_whole_reconciliation() {
+    let world = World::new(all_for_the_cms());
+    let brands = world.synced_brands(3).await;
+    world.cms.remove(&brands[0].to_string());
+    hint(&world, Hint::brand(brands[0])).await;
+    assert_eq!(world.tick().await, Answer::Looked);
+    assert!(world.row(brands[0]).brand.deleted_at.is_none());
+    assert_eq!(world.tick().await, Answer::Done);
+    assert_eq!(world.report().await.request.by, "webhooks");
+    assert!(world.row(brands[0]).brand.deleted_at.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_brand_that_the_sync_is_at_is_looked_at_afterwards() {
+    let world = World::new(all_for_the_cms());
+    let brands = world.synced_brands(1).await;
+    world.rename(brands[0], "Ours").await;
+    hint(&world, Hint::brand(brands[0])).await;
+    assert_eq!(world.tick().await, Answer::Looked);
+    world.sync().await;
+    world.cms.edit(&brands[0].to_string(), "Edited");
+    assert_eq!(world.tick().await, Answer::Looked);
+    assert_eq!(world.name(brands[0]), "Edited");
+    assert_eq!(world.tick().await, Answer::Idle);
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use brand::{
     Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, Created, FoundRows,
     Held, Inventory, InventoryPage, MemoryBrandStore, Place, StoreError, SubscriberState,
-    SyncStore, SyncWrite, SyncWritten, Timestamp,
+    SyncStore, SyncWrite, SyncWritten, Timestamp, take_up_seen,
 };
 use reconcile_brands::{
-    CreateBrand, Intake, IntakeContext, RenameBrand, Renaming, SyncBrandsFromCms,
+    CreateBrand, Intake, IntakeContext, RenameBrand, Renaming, Seen, SyncBrandsFromCms,
 };
 use workflow::{
     Engine, Flow, Invocation, MemoryJournal, Outcome, RunId, StepError, Steps, Workflow,
 };
 
-/// A table that takes no sync state.
+/// A table that takes no sync state, but for a lease.
 #[derive(Clone)]
 struct Refusing(MemoryBrandStore);
 
@@ -27,7 +27,10 @@ impl SyncStore for Refusing {
         self.0.load(id).await
     }
 
-    async fn write(&self, _: &SyncWrite) -> Result<SyncWritten, StoreError> {
+    async fn write(&self, write: &SyncWrite) -> Result<SyncWritten, StoreError> {
+        if write.subscribers.is_empty() {
+            return self.0.write(write).await;
+        }
         Err(refused())
     }
 }
@@ -93,10 +96,17 @@ async fn stored(store: &MemoryBrandStore) -> Brand {
     brand
 }
 
-fn renaming(brand: &Brand) -> Renaming {
-    Renaming {
+fn seen(brand: &Brand) -> Seen {
+    Seen {
         id: brand.id,
         version: brand.version,
+        lease: None,
+    }
+}
+
+fn renaming(brand: &Brand) -> Renaming {
+    Renaming {
+        seen: seen(brand),
         from: brand.name.clone(),
         to: BrandName::parse("Edited").unwrap(),
         holds: Held::named("Edited"),
@@ -140,9 +150,11 @@ async fn a_rename_that_came_too_late_undoes_nothing() {
 async fn a_deletion_is_of_the_version_that_was_seen() {
     let store = MemoryBrandStore::new();
     let brand = stored(&store).await;
-    let delete = |version| Intake::Delete {
-        id: brand.id,
-        version,
+    let delete = |version| {
+        Intake::Delete(Seen {
+            version,
+            ..seen(&brand)
+        })
     };
     let outcome = run(store.clone(), &SyncBrandsFromCms, &delete(2)).await;
     assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
@@ -233,4 +245,22 @@ async fn a_rename_is_undone() {
     let outcome = run(store.clone(), &RenameAndFail, &renaming(&brand)).await;
     assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
     assert_eq!(store.row(brand.id).unwrap().brand.name, brand.name);
+}
+
+#[tokio::test]
+async fn a_row_that_was_written_to_since_is_left_alone() {
+    let store = MemoryBrandStore::new();
+    let brand = stored(&store).await;
+    let rename = Intake::Rename(renaming(&brand));
+    let delete = Intake::Delete(seen(&brand));
+    // An operator has it synced again.
+    let row = store.row(brand.id).unwrap();
+    let now = Timestamp::now();
+    let is_due = take_up_seen(&store, &row, CMS_SUBSCRIBER, "operator", now).await;
+    assert!(is_due.unwrap());
+    for intake in [rename, delete] {
+        let outcome = run(store.clone(), &SyncBrandsFromCms, &intake).await;
+        assert!(matches!(outcome, Outcome::Reverted { .. }), "{outcome:?}");
+        assert_eq!(store.row(brand.id).unwrap().brand, brand);
+    }
 }

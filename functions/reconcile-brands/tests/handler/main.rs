@@ -1,7 +1,7 @@
 //! The handler on brands, a CMS and a report in memory, with editors.
 
 #![expect(
-    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "tests fail by panicking"
@@ -153,13 +153,37 @@ async fn one_that_was_asked_for_begins_and_is_begun_once() {
         ("user_1", true)
     );
     assert_eq!(count(&report, Class::Equal), 2);
-    assert_eq!(
-        world.tick().await,
-        Answer::Idle,
-        "it has looked at the hint, too"
-    );
+    // It has changed nothing, so what was hinted at is still to be looked at.
+    assert_eq!(world.tick().await, Answer::Looked);
+    assert_eq!(world.tick().await, Answer::Idle);
+    assert!(world.kept.hint(CMS_SUBSCRIBER, &hint).await.unwrap());
     assert_eq!(world.reconcile().await, Answer::Done);
     let by_schedule = world.report().await;
     assert_eq!(by_schedule.request.by, "schedule");
+    assert_eq!(
+        world.tick().await,
+        Answer::Idle,
+        "it has looked at everything"
+    );
     assert_ne!(by_schedule.id, report.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_of_the_schedule_comes_after_one_that_only_looks() {
+    for is_under_way in [false, true] {
+        let world = World::new(Policies::default());
+        world.synced_brands(900).await;
+        world.ask("user_1", true).await;
+        if is_under_way {
+            world.reads_take(std::time::Duration::from_millis(4_900));
+            assert_eq!(world.tick().await, Answer::UnderWay);
+        }
+        world.begin().await;
+        let mut requests = std::collections::BTreeSet::new();
+        while world.tick().await != Answer::Idle {
+            requests.insert(world.report().await.request.by);
+        }
+        requests.insert(world.report().await.request.by);
+        assert!(requests.contains("schedule"), "{requests:?}");
+    }
 }

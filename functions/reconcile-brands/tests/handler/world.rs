@@ -181,6 +181,7 @@ impl World {
             inbox: kept.clone(),
             policies,
             target: "https://cms.example".to_owned(),
+            absent_is_deleted: true,
         };
         Self {
             brands,
@@ -190,6 +191,20 @@ impl World {
             handler: Arc::new(handler),
             clock,
         }
+    }
+
+    /// With the same data, another policy.
+    pub(crate) fn with_policies(self, policies: Policies) -> Self {
+        self.with(|handler| handler.policies = policies)
+    }
+
+    pub(crate) fn where_absent_may_be_unpublished(self) -> Self {
+        self.with(|handler| handler.absent_is_deleted = false)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut ReconcileBrands<MemoryBrandStore>)) -> Self {
+        change(Arc::get_mut(&mut self.handler).unwrap());
+        self
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -290,7 +290,7 @@ async fn a_brand_is_taken_up_whatever_state_it_is_in_and_says_who_asked_and_why(
         let state = bench.state(id);
         assert_eq!((state.mark, state.run, state.reached), (None, None, 0));
         let before = row.subscriber(CMS_SUBSCRIBER);
-        let may_hold_more = before.run.is_some() || before.reached > 0;
+        let may_hold_more = before.run.is_some() || before.mark.is_some() || before.reached > 0;
         assert_eq!(state.in_doubt, may_hold_more, "{row:?}");
         assert_eq!(state.holds, before.holds);
         assert!(state.intervention.unwrap().at >= begun);

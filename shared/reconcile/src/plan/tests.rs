@@ -1,4 +1,6 @@
-use brand::{Brand, BrandName, BrandRow, Held, Lease, Mark, MarkKind, SubscriberState, Timestamp};
+use brand::{
+    Brand, BrandName, BrandRow, Held, Lease, Mark, MarkKind, RunRecord, SubscriberState, Timestamp,
+};
 use proptest::{option, prelude::*, sample::select};
 
 use super::{Class, Ours, Repair, Standing, classify};
@@ -58,10 +60,8 @@ fn the_table() {
 fn how_a_row_stands() {
     let now = Timestamp::from_millis(1_795_427_107_966);
     let row = BrandRow::from(Brand::new(BrandName::stored("Acme"), now));
-    let mark = |version| {
-        let cause = "the cause".to_owned();
-        Some(Mark::new(MarkKind::Refused, cause, now, version))
-    };
+    let mark_as = |kind, version| Some(Mark::new(kind, "the cause".to_owned(), now, version));
+    let mark = |version| mark_as(MarkKind::Refused, version);
     let reached = SubscriberState {
         reached: 1,
         ..SubscriberState::default()
@@ -95,6 +95,27 @@ fn how_a_row_stands() {
                 ..SubscriberState::default()
             },
             Standing::Marked,
+        ),
+        (
+            &row,
+            SubscriberState {
+                mark: mark_as(MarkKind::Cancelled, 1),
+                ..SubscriberState::default()
+            },
+            Standing::Cancelled,
+        ),
+        // What the CMS holds may be the doing of the paused run.
+        (
+            &row,
+            SubscriberState {
+                mark: mark_as(MarkKind::Paused, 1),
+                run: Some(RunRecord {
+                    version: 1,
+                    record: "{}".to_owned(),
+                }),
+                ..SubscriberState::default()
+            },
+            Standing::InFlight,
         ),
         // A mark of an earlier version says nothing.
         (
@@ -135,7 +156,13 @@ fn held() -> impl Strategy<Value = Held> {
 }
 
 fn standing() -> impl Strategy<Value = Standing> {
-    select(&[Standing::Settled, Standing::InFlight, Standing::Marked][..])
+    let all = [
+        Standing::Settled,
+        Standing::InFlight,
+        Standing::Marked,
+        Standing::Cancelled,
+    ];
+    select(all.to_vec())
 }
 
 fn policies() -> impl Strategy<Value = Policies> {
@@ -263,6 +290,14 @@ fn each_policy_alone_changes_what_it_is_about() {
         orphans: Orphans::Delete,
         ..none
     };
+    // What an operator has cancelled is not synced, whatever a policy says.
+    let overwrite = Policies {
+        edits: Edits::Overwrite,
+        conflicts: Conflicts::Ours,
+        ..none
+    };
+    assert_eq!(all(Standing::Cancelled, overwrite), []);
+    assert_eq!(all(Standing::InFlight, overwrite), []);
     let removed = Repair::of(Class::Orphan, Standing::Settled, &orphans);
     assert_eq!(removed, Some(Repair::Remove));
     assert_eq!(all(Standing::Marked, orphans), []);
