@@ -8,10 +8,11 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::{
     mutation::Mutation,
+    reconcile::{Policy, Reconciled},
     search::{Kind, Transition},
     state::{
-        Accident, Content, Due, Lease, Manner, Mark, MarkKind, Next, Phase, Row, Run, State,
-        Subscriber, Sync, Worker, WorkerId,
+        Accident, Content, Due, Edit, Lease, Manner, Mark, MarkKind, Name, Next, Phase, Row, Run,
+        State, Subscriber, Sync, Worker, WorkerId,
     },
 };
 
@@ -40,6 +41,14 @@ pub(crate) struct Model {
     pub(crate) restore: Restore,
     /// Whether the write by which the sweep moves `due_at` on is looked at.
     pub(crate) sweeps: bool,
+    /// How often editors change the entry in the CMS at most.
+    pub(crate) edits: u8,
+    /// Whether they may bring back an entry that was deleted.
+    pub(crate) undeletes: bool,
+    /// Whether the brands are compared with the entries of the CMS, again and again.
+    pub(crate) reconciles: bool,
+    /// What follows where an editor has changed the entry.
+    pub(crate) policy: Policy,
     /// Whether no worker dies and the CMS is never away: it answers, or does not.
     pub(crate) is_calm: bool,
     /// In what the protocol departs from its design.
@@ -59,7 +68,7 @@ pub(crate) enum Restore {
 const REPLACEMENTS: [(Content, &str); 2] = [
     (None, "replaces the CMS by an empty one and runs sync --all"),
     (
-        Some(1),
+        Some(Name::of_change(1)),
         "replaces the CMS by its backup and runs sync --all",
     ),
 ];
@@ -72,6 +81,8 @@ pub(crate) enum Actor {
     Sweep,
     Time,
     Operator,
+    Editor,
+    Reconciler,
     Target(Subscriber),
     Worker(WorkerId),
 }
@@ -104,6 +115,8 @@ impl Model {
         transitions.waits_end();
         transitions.expiry();
         transitions.operator();
+        transitions.editor();
+        transitions.reconciler();
         transitions.restore();
         for (id, worker) in WorkerId::ALL.into_iter().zip(from.workers) {
             if let Some(worker) = worker {
@@ -120,6 +133,9 @@ impl Transitions<'_> {
         change: impl FnOnce(&mut State),
     ) {
         let mut to = *self.from;
+        if matches!(kind, Kind::Outside | Kind::Help) && actor != Actor::Time {
+            to.reconciled = Reconciled::No;
+        }
         change(&mut to);
         self.found.push(Transition {
             kind,
@@ -136,7 +152,7 @@ impl Transitions<'_> {
                 let created = Row {
                     version: 1,
                     change: 1,
-                    is_deleted: false,
+                    content: Some(Name::of_change(1)),
                     due: Due::Now,
                     lease: Lease::Free,
                     expires: false,
@@ -146,16 +162,21 @@ impl Transitions<'_> {
             }
             return;
         };
+        if self.from.has_all_changes() {
+            return;
+        }
+        let change = self.from.changes + 1;
         let changed = Row {
             version: row.version + 1,
-            change: self.from.changes + 1,
+            change,
+            content: Some(Name::of_change(change)),
             ..row
         };
         let deleted = Row {
-            is_deleted: true,
+            content: None,
             ..changed
         };
-        if !row.is_deleted {
+        if !row.is_deleted() {
             if self.from.updates < self.model.updates {
                 self.write((Kind::Outside, "updates the brand"), changed);
             }
@@ -185,7 +206,7 @@ impl Transitions<'_> {
                 }
                 to.changes = row.change;
                 to.manners[usize::from(row.change) - 1] = *manner;
-                if row.is_deleted {
+                if row.is_deleted() {
                     to.deletes += 1;
                 } else if row.version > 1 {
                     to.updates += 1;
@@ -198,7 +219,10 @@ impl Transitions<'_> {
     /// A message makes a worker visit the row. The sweep sends one as long as the row is due; all others may be lost, doubled or
     /// late.
     fn visits(&mut self) {
-        let workers = &self.from.workers[..self.model.workers];
+        let workers = &self.from.workers;
+        if workers.iter().flatten().count() == self.model.workers {
+            return;
+        }
         let Some(idle) = workers.iter().position(Option::is_none) else {
             return;
         };
@@ -248,15 +272,17 @@ impl Transitions<'_> {
     /// A call that was not answered takes effect before its margin has passed, or not at all.
     fn late_effects(&mut self) {
         for (index, target) in self.from.targets.iter().enumerate() {
-            let Some(content) = target.late else { continue };
+            let Some(call) = target.late else { continue };
             let lands = (
                 Kind::System,
                 Actor::Target(index),
                 "acts on the unanswered call",
             );
             self.add(lands, |to| {
-                to.targets[index].holds = content;
                 to.targets[index].late = None;
+                if to.targets[index].take(call) {
+                    to.accident = Some(Accident::EditLost);
+                }
             });
             let passes = "has not acted on the unanswered call when the margin has passed";
             let passes = (Kind::System, Actor::Target(index), passes);
@@ -309,9 +335,9 @@ impl Transitions<'_> {
     fn expiry(&mut self) {
         let Some(row) = self.from.row else { return };
         let expires = row.expires
-            || (self.model.is(Mutation::ExpiresBeforeItIsReached) && row.is_deleted)
+            || (self.model.is(Mutation::ExpiresBeforeItIsReached) && row.is_deleted())
             || (self.model.is(Mutation::ExpiresForOneSubscriber)
-                && row.is_deleted
+                && row.is_deleted()
                 && row.has_reached(0));
         if expires {
             self.add(
@@ -346,16 +372,19 @@ impl Transitions<'_> {
                 self.add((Kind::Outside, Actor::Operator, what), |to| {
                     to.targets[0].holds = content;
                     to.targets[0].late = None;
+                    to.targets[0].edit = Edit::None;
                 });
                 self.resync();
             }
         }
     }
 
-    /// `sync --id`: the run of a paused or failed version stays, and goes on; one that was cancelled does not.
+    /// `sync --id`: the run of a paused or failed version stays, and goes on; one that was cancelled does not. Without a run, the
+    /// CMS is read first, so that what an editor wrote is overwritten.
     fn take_up(&mut self, row: Row, subscriber: Subscriber) {
         let keeps_mark = self.model.is(Mutation::TakeUpKeepsMark);
         let is_due = !self.model.is(Mutation::TakeUpIsNotDue);
+        let reads = !self.model.is(Mutation::TakesUpWithoutReading);
         let takes_up = (Kind::Help, Actor::Operator, "takes up the marked version");
         self.add(takes_up, |to| {
             let mut row = row;
@@ -363,9 +392,8 @@ impl Transitions<'_> {
             if !keeps_mark {
                 sync.mark = None;
             }
-            if sync.run.take_if(|run| run.is_cancelled).is_some() {
-                sync.doubt = true;
-            }
+            sync.run.take_if(|run| run.is_cancelled);
+            sync.doubt |= sync.run.is_none() && reads;
             if is_due {
                 row.due = Due::Now;
             }
@@ -454,7 +482,7 @@ impl Transitions<'_> {
             version: 1,
             phase: Phase::Invoking,
             from: None,
-            to: Some(1),
+            to: Some(Name::of_change(1)),
             is_waiting: false,
             is_cancelled: false,
             change: 1,
@@ -470,7 +498,7 @@ impl Transitions<'_> {
                 to.row = Some(Row {
                     version: 1,
                     change: 1,
-                    is_deleted: false,
+                    content: Some(Name::of_change(1)),
                     due: Due::Now,
                     lease: Lease::Free,
                     expires: false,
@@ -494,6 +522,8 @@ impl Display for Actor {
             Self::Sweep => formatter.write_str("the sweep"),
             Self::Time => formatter.write_str("time"),
             Self::Operator => formatter.write_str("the operator"),
+            Self::Editor => formatter.write_str("an editor"),
+            Self::Reconciler => formatter.write_str("the reconciler"),
             Self::Target(0) => formatter.write_str("the CMS"),
             Self::Target(_) => formatter.write_str("the other target"),
             Self::Worker(id) => write!(formatter, "worker {id:?}"),

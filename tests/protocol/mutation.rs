@@ -3,10 +3,11 @@
 use crate::{
     model::{Model, Restore},
     properties::Promise::{
-        self, CanBeTakenUp, CancelledStays, ComesToRest, DeletedIsGone, IsDue, KeyMeansOneThing,
-        MarkIsTrue, NoOrphan, NoStub, NotLost, OnlyTheRefusedIsUndone, SyncedIsTrue, UndoGoesBack,
-        WrittenByTheHolder,
+        self, CanBeTakenUp, CancelledStays, ChangesStay, ComesToRest, DeletedIsGone, EditsStay,
+        FindingIsTrue, IsDue, IsReconciled, KeyMeansOneThing, MarkIsTrue, NoOrphan, NoStub,
+        NotLost, OnlyTheRefusedIsUndone, SyncedIsTrue, UndoGoesBack, WrittenByTheHolder,
     },
+    reconcile::Policy,
     search::search,
     state::Manner::{Accepts, Refuses},
     trace::story,
@@ -79,6 +80,8 @@ pub(crate) enum Mutation {
     TakeUpKeepsMark,
     /// Taking up a version does not make the row due.
     TakeUpIsNotDue,
+    /// Taking up a version relies on what the row says of the CMS.
+    TakesUpWithoutReading,
     /// Cancelling a run removes its record.
     CancelForgetsTheRun,
     /// Cancelling a run does not make the row due.
@@ -101,6 +104,32 @@ pub(crate) enum Mutation {
     DueForOneSubscriber,
     /// The row expires when one subscriber has been told of the deletion.
     ExpiresForOneSubscriber,
+    /// An update does not say what it supposes the entry to be.
+    UpdatesWithoutCondition,
+    /// An undo does not look at what the CMS holds.
+    UndoDoesNotLook,
+    /// An undo looks at what the CMS holds, and then acts whatever it holds by then.
+    UndoLooksAndThenActs,
+    /// What stands against an update is judged though an earlier call was not answered.
+    ConflictBeforeTheMargin,
+    /// The reconciler reads the row, then the CMS, and neither again.
+    ReadsTheRowFirst,
+    /// The reconciler reads the CMS, then the row, and neither again.
+    ReadsOnce,
+    /// The reconciler compares the row also while a run is open.
+    ComparesOpenRuns,
+    /// The reconciler has a version synced that an operator has cancelled.
+    OverwritesForTheCancelled,
+    /// The reconciler makes the row due whatever has happened since it read it.
+    MakesDueUnconditionally,
+    /// Making a row due leaves the time at which it expires.
+    MakeDueKeepsExpiry,
+    /// The row says that both agree before the brand has the editor's name.
+    AgreesBeforeItAccepts,
+    /// An editor's name is accepted also if the brand has changed.
+    AcceptsWhateverTheVersion,
+    /// An editor's name is accepted also if the lease has been written since it was found.
+    AcceptsWithoutFence,
 }
 
 /// In that model the mutation breaks that promise.
@@ -126,6 +155,10 @@ const CREATED: Model = Model {
     replaces: false,
     restore: Restore::Never,
     sweeps: false,
+    edits: 0,
+    undeletes: false,
+    reconciles: false,
+    policy: Policy::REPORT,
     is_calm: false,
     mutation: None,
 };
@@ -443,4 +476,161 @@ fn beginning_whatever_the_version_breaks_nothing() {
             panic!("{}", story(&model, &found));
         }
     }
+}
+
+const EDITED: Model = Model {
+    workers: 1,
+    manners: &[Accepts],
+    edits: 1,
+    ..CREATED
+};
+
+const RECONCILED: Model = Model {
+    reconciles: true,
+    ..EDITED
+};
+
+const OVERWRITTEN: Model = Model {
+    policy: Policy::OURS,
+    ..RECONCILED
+};
+
+const ACCEPTED: Model = Model {
+    policy: Policy::THEIRS,
+    ..RECONCILED
+};
+
+#[test]
+fn an_update_without_a_condition_overwrites_what_an_editor_wrote() {
+    let model = Model {
+        updates: 1,
+        ..EDITED
+    };
+    breaks(Mutation::UpdatesWithoutCondition, model, EditsStay);
+}
+
+#[test]
+fn an_undo_that_does_not_look_overwrites_what_an_editor_wrote() {
+    let model = Model {
+        manners: &[Refuses],
+        ..EDITED
+    };
+    breaks(Mutation::UndoDoesNotLook, model, EditsStay);
+}
+
+/// So the call that undoes a creation has to be conditional, too.
+#[test]
+fn an_undo_that_looks_and_then_acts_overwrites_what_an_editor_wrote() {
+    let model = Model {
+        manners: &[Refuses],
+        ..EDITED
+    };
+    breaks(Mutation::UndoLooksAndThenActs, model, EditsStay);
+}
+
+#[test]
+fn judging_a_conflict_before_the_margin_undoes_what_is_only_late() {
+    let model = Model { edits: 2, ..EDITED };
+    breaks(
+        Mutation::ConflictBeforeTheMargin,
+        model,
+        OnlyTheRefusedIsUndone,
+    );
+}
+
+#[test]
+fn taking_up_without_reading_is_refused_for_ever() {
+    breaks(Mutation::TakesUpWithoutReading, EDITED, CanBeTakenUp);
+}
+
+#[test]
+fn reading_the_row_first_takes_a_sync_for_an_edit() {
+    let model = Model {
+        updates: 1,
+        ..RECONCILED
+    };
+    breaks(Mutation::ReadsTheRowFirst, model, FindingIsTrue);
+}
+
+#[test]
+fn reading_once_takes_a_sync_for_an_edit() {
+    for policy in [Policy::REPORT, Policy::OURS, Policy::THEIRS] {
+        let model = Model {
+            updates: 1,
+            edits: 0,
+            policy,
+            ..RECONCILED
+        };
+        breaks(Mutation::ReadsOnce, model, FindingIsTrue);
+    }
+}
+
+#[test]
+fn comparing_open_runs_takes_what_they_wrote_for_an_edit() {
+    let model = Model {
+        updates: 1,
+        edits: 0,
+        ..RECONCILED
+    };
+    breaks(Mutation::ComparesOpenRuns, model, FindingIsTrue);
+}
+
+#[test]
+fn overwriting_for_what_is_cancelled_syncs_it() {
+    let model = Model {
+        updates: 1,
+        cancels: true,
+        is_calm: true,
+        ..OVERWRITTEN
+    };
+    breaks(Mutation::OverwritesForTheCancelled, model, CancelledStays);
+}
+
+#[test]
+fn making_due_without_a_condition_makes_a_row_out_of_nothing() {
+    let model = Model {
+        deletes: 1,
+        ..OVERWRITTEN
+    };
+    breaks(Mutation::MakesDueUnconditionally, model, NoStub);
+}
+
+#[test]
+fn making_due_without_a_condition_syncs_what_is_cancelled() {
+    let model = Model {
+        updates: 1,
+        cancels: true,
+        is_calm: true,
+        ..OVERWRITTEN
+    };
+    breaks(Mutation::MakesDueUnconditionally, model, CancelledStays);
+}
+
+#[test]
+fn making_due_without_the_expiry_leaves_the_entry() {
+    let model = Model {
+        deletes: 1,
+        undeletes: true,
+        ..OVERWRITTEN
+    };
+    breaks(Mutation::MakeDueKeepsExpiry, model, IsReconciled);
+}
+
+#[test]
+fn agreeing_before_accepting_loses_what_an_editor_wrote() {
+    breaks(Mutation::AgreesBeforeItAccepts, ACCEPTED, EditsStay);
+}
+
+#[test]
+fn accepting_whatever_the_version_loses_the_newer_one() {
+    let model = Model {
+        updates: 1,
+        ..ACCEPTED
+    };
+    breaks(Mutation::AcceptsWhateverTheVersion, model, ChangesStay);
+}
+
+#[test]
+fn accepting_without_the_fence_takes_back_what_an_operator_overwrote() {
+    breaks(Mutation::AcceptsWithoutFence, ACCEPTED, FindingIsTrue);
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::{
     model::{Model, Restore},
     properties::{Promise, Rest},
+    reconcile::{Conflicts, Policy},
     search::search,
     state::Manner::{Accepts, Breaks, Refuses},
     trace::story,
@@ -21,6 +22,10 @@ const CREATED: Model = Model {
     replaces: false,
     restore: Restore::Never,
     sweeps: false,
+    edits: 0,
+    undeletes: false,
+    reconciles: false,
+    policy: Policy::REPORT,
     is_calm: false,
     mutation: None,
 };
@@ -165,4 +170,159 @@ fn two_subscribers_under_one_lease_are_both_synced_or_marked() {
             ..CREATED
         },
     );
+}
+
+/// A brand whose entry an editor changes.
+const EDITED: Model = Model {
+    workers: 1,
+    manners: &[Accepts],
+    edits: 1,
+    is_calm: true,
+    ..CREATED
+};
+
+/// Brands that are compared with the entries of the CMS.
+const RECONCILED: Model = Model {
+    reconciles: true,
+    ..EDITED
+};
+
+const POLICIES: [(&str, Policy); 3] = [
+    ("reporting", Policy::REPORT),
+    ("ours", Policy::OURS),
+    ("theirs", Policy::THEIRS),
+];
+
+fn prove_for_each(policies: &[(&str, Policy)], name: &str, model: &Model) {
+    for (policy_name, policy) in policies {
+        let model = Model {
+            policy: *policy,
+            ..*model
+        };
+        prove(&format!("{name}, {policy_name}"), &model);
+    }
+}
+
+/// To a worker, `report` and `theirs` are the same.
+#[test]
+fn what_editors_write_is_not_overwritten_by_a_sync_unless_the_policy_says_so() {
+    let edited = Model {
+        updates: 1,
+        edits: 2,
+        manners: &[Accepts, Refuses],
+        ..EDITED
+    };
+    prove_for_each(&POLICIES[..2], "edited", &edited);
+}
+
+#[test]
+fn a_brand_whose_entry_is_edited_is_deleted_like_any_other() {
+    let deleted = Model {
+        deletes: 1,
+        edits: 2,
+        manners: &[Accepts, Refuses],
+        ..EDITED
+    };
+    prove_for_each(&POLICIES[..2], "edited and deleted", &deleted);
+}
+
+#[test]
+fn a_reconciliation_that_may_die_makes_both_equal_or_reports_what_differs() {
+    let reconciled = Model {
+        updates: 1,
+        edits: 2,
+        is_calm: false,
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES, "reconciled", &reconciled);
+}
+
+#[test]
+fn edits_and_conflicts_have_policies_of_their_own() {
+    let policies = [
+        (
+            "overwriting or reporting",
+            Policy {
+                conflicts: Conflicts::Report,
+                ..Policy::OURS
+            },
+        ),
+        (
+            "overwriting or theirs",
+            Policy {
+                conflicts: Conflicts::Theirs,
+                ..Policy::OURS
+            },
+        ),
+        (
+            "accepting or reporting",
+            Policy {
+                conflicts: Conflicts::Report,
+                ..Policy::THEIRS
+            },
+        ),
+        (
+            "accepting or ours",
+            Policy {
+                conflicts: Conflicts::Ours,
+                ..Policy::THEIRS
+            },
+        ),
+    ];
+    let reconciled = Model {
+        updates: 1,
+        ..RECONCILED
+    };
+    prove_for_each(&policies, "reconciled", &reconciled);
+}
+
+#[test]
+fn a_reconciliation_leaves_what_the_cms_refuses_to_its_mark() {
+    let refused = Model {
+        updates: 1,
+        manners: &[Accepts, Refuses],
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES, "reconciled and refused", &refused);
+}
+
+#[test]
+fn an_entry_that_is_brought_back_is_reported_or_deleted_again() {
+    let deleted = Model {
+        deletes: 1,
+        edits: 2,
+        undeletes: true,
+        is_calm: false,
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES, "reconciled and deleted", &deleted);
+}
+
+#[test]
+fn a_reconciliation_does_not_sync_what_is_cancelled() {
+    let cancelled = Model {
+        updates: 1,
+        cancels: true,
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES[1..2], "reconciled and cancelled", &cancelled);
+}
+
+#[test]
+fn a_reconciliation_and_a_resync_do_not_disturb_each_other() {
+    let resynced = Model {
+        updates: 1,
+        resyncs: true,
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES, "reconciled and resynced", &resynced);
+}
+
+#[test]
+fn a_reconciliation_and_two_workers_do_not_disturb_each_other() {
+    let two = Model {
+        workers: 2,
+        ..RECONCILED
+    };
+    prove_for_each(&POLICIES, "reconciled under two workers", &two);
 }

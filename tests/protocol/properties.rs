@@ -4,18 +4,22 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::{
     model::{Actor, Model},
+    reconcile::Reconciled,
     search::{Transition, Way, World},
-    state::{Accident, Content, Due, Lease, Manner, MarkKind, Phase, Row, Run, State, Subscriber},
+    state::{
+        Accident, Content, Due, Edit, Lease, Manner, MarkKind, Phase, Row, Run, State, Subscriber,
+    },
 };
 
 /// A promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
-    /// Where the row says that a version has been reached, the target holds what it says.
+    /// Where the row says that a version has been reached, the target holds what it says, unless an editor has changed that since.
     SyncedIsTrue,
-    /// Where no run is open and nothing is in doubt, the target holds what the row knows of.
+    /// Where no run is open and nothing is in doubt, the target holds what the row knows of, or what an editor wrote.
     NoOrphan,
     /// At rest, the target holds nothing of a brand that is deleted, unless the row is marked; when the row has expired, never.
+    /// What an editor has brought back since is excepted.
     DeletedIsGone,
     /// At rest, the version has been reached, or the row is marked.
     NotLost,
@@ -23,7 +27,8 @@ pub(crate) enum Promise {
     MarkIsTrue,
     /// What is behind and not marked is due, and at once if no run of the version waits.
     IsDue,
-    /// Only what the target refuses, or an operator cancels, is undone, or marked other than paused.
+    /// Only what the target refuses, an operator cancels or an editor's change stands against is undone, or marked other than
+    /// paused.
     OnlyTheRefusedIsUndone,
     /// At rest, what was cancelled is not synced, unless it was taken up again.
     CancelledStays,
@@ -32,6 +37,15 @@ pub(crate) enum Promise {
     KeyMeansOneThing,
     WrittenByTheHolder,
     NoStub,
+    /// What an editor wrote is not overwritten or deleted, unless a policy says so, the run began in doubt, an operator has taken
+    /// the version up, or the brand is deleted.
+    EditsStay,
+    /// What a client was told is stored is not replaced by what the reconciler found before it.
+    ChangesStay,
+    /// What the reconciler takes for an editor's, an editor wrote.
+    FindingIsTrue,
+    /// At rest, after a reconciliation at rest, the CMS and the row are equal, or what differs is reported or marked.
+    IsReconciled,
     /// From everywhere there is a way to rest, on which nothing fails.
     ComesToRest,
     /// What is marked can be taken up: from everywhere there is a way to "synced", if the target accepts the version.
@@ -39,7 +53,7 @@ pub(crate) enum Promise {
 }
 
 impl Promise {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::SyncedIsTrue,
         Self::NoOrphan,
         Self::DeletedIsGone,
@@ -52,36 +66,59 @@ impl Promise {
         Self::KeyMeansOneThing,
         Self::WrittenByTheHolder,
         Self::NoStub,
+        Self::EditsStay,
+        Self::ChangesStay,
+        Self::FindingIsTrue,
+        Self::IsReconciled,
         Self::ComesToRest,
         Self::CanBeTakenUp,
     ];
 
     fn is_kept(self, model: &Model, state: &State, is_at_rest: bool) -> bool {
         let Some(row) = state.row else {
-            let is_empty = state.targets.iter().all(|target| target.holds.is_none());
-            return self != Self::DeletedIsGone || !state.is_expired || is_empty;
+            let mut targets = state.targets.iter();
+            return match self {
+                Self::DeletedIsGone => {
+                    let is_gone = |edit| edit == Edit::Fresh || !state.is_expired;
+                    targets.all(|target| target.holds.is_none() || is_gone(target.edit))
+                }
+                Self::IsReconciled => {
+                    !is_at_rest
+                        || state.reconciled != Reconciled::Yes
+                        || targets.all(|target| target.holds.is_none())
+                }
+                _ => true,
+            };
         };
         (0..model.subscribers).all(|one| self.is_kept_for(one, &row, state, is_at_rest))
     }
 
     fn is_kept_for(self, one: Subscriber, row: &Row, state: &State, is_at_rest: bool) -> bool {
         let sync = row.subscribers[one];
-        let holds = state.targets[one].holds;
+        let target = state.targets[one];
+        let holds = target.holds;
+        let is_edited = target.edit != Edit::None;
         let has_reached = row.has_reached(one);
         match self {
-            Self::SyncedIsTrue => !has_reached || holds == row.content(),
-            Self::NoOrphan => sync.run.is_some() || sync.doubt || holds == sync.holds,
+            Self::SyncedIsTrue => {
+                !has_reached || holds == row.content || target.edit == Edit::Fresh
+            }
+            Self::NoOrphan => sync.run.is_some() || sync.doubt || holds == sync.holds || is_edited,
             Self::DeletedIsGone => {
-                !is_at_rest || !row.is_deleted || row.mark(one).is_some() || holds.is_none()
+                let is_gone = holds.is_none() || target.edit == Edit::Fresh;
+                !is_at_rest || !row.is_deleted() || row.mark(one).is_some() || is_gone
             }
             Self::NotLost => !is_at_rest || has_reached || row.mark(one).is_some(),
             Self::MarkIsTrue => {
                 let mut mark = row.mark(one).into_iter();
                 !is_at_rest
                     || mark.all(|mark| match mark.kind {
-                        MarkKind::Refused => sync.run.is_none() && holds == sync.holds,
+                        MarkKind::Refused => {
+                            sync.run.is_none() && (holds == sync.holds || is_edited)
+                        }
                         MarkKind::Cancelled => {
-                            sync.run.is_none() && (sync.doubt || holds == sync.holds)
+                            let is_undone = sync.doubt || holds == sync.holds || is_edited;
+                            sync.run.is_none() && is_undone
                         }
                         MarkKind::Failed | MarkKind::Paused => sync.run.is_some(),
                     })
@@ -92,7 +129,7 @@ impl Promise {
                     || (row.due == Due::Later && row.is_waiting(one))
             }
             Self::OnlyTheRefusedIsUndone => {
-                let is_refused = |change| state.manner(change) == Manner::Refuses;
+                let is_refused = |change| is_edited || state.manner(change) == Manner::Refuses;
                 let is_undone = |run: Run| run.phase == Phase::Undoing;
                 let mark = row.mark(one);
                 sync.run
@@ -113,6 +150,10 @@ impl Promise {
                 let mut run = sync.run.into_iter();
                 run.all(|run| run.phase == Phase::Begun || run.from == run.before)
             }
+            Self::IsReconciled => {
+                let is_equal = holds == row.content || row.mark(one).is_some();
+                !is_at_rest || state.reconciled != Reconciled::Yes || is_equal
+            }
             _ => true,
         }
     }
@@ -122,6 +163,9 @@ impl Promise {
             Accident::KeyUsedTwice => self == Self::KeyMeansOneThing,
             Accident::ForeignWrite => self == Self::WrittenByTheHolder,
             Accident::Stub => self == Self::NoStub,
+            Accident::EditLost => self == Self::EditsStay,
+            Accident::ChangeLost => self == Self::ChangesStay,
+            Accident::FalseFinding => self == Self::FindingIsTrue,
         }
     }
 }
@@ -189,6 +233,14 @@ impl Display for Promise {
             Self::KeyMeansOneThing => "an idempotency key is used for two requests",
             Self::WrittenByTheHolder => "a worker has written without the lease",
             Self::NoStub => "a write has made a row out of nothing",
+            Self::EditsStay => "what an editor wrote is lost, and nothing permits that",
+            Self::ChangesStay => "a change of the brand is replaced by what was found before it",
+            Self::FindingIsTrue => {
+                "the reconciler takes for an editor's what no editor wrote, or what is there no more"
+            }
+            Self::IsReconciled => {
+                "after a reconciliation, the CMS and the row differ, unreported and unmarked"
+            }
             Self::ComesToRest => "from here on there is no rest, though nothing fails any more",
             Self::CanBeTakenUp => {
                 "from here on the version cannot be synced, though it is accepted"
@@ -232,7 +284,7 @@ impl Rest {
             Some(MarkKind::Paused) => Self::Paused,
             Some(MarkKind::Cancelled) => Self::Cancelled,
             None if !row.has_reached(one) => Self::Lost,
-            None if row.is_deleted => Self::Gone,
+            None if row.is_deleted() => Self::Gone,
             None => Self::Synced,
         });
         rests.max().unwrap_or(Self::Nothing)
@@ -250,7 +302,7 @@ impl Rest {
 impl Display for State {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         if let Some(row) = self.row {
-            let deleted = if row.is_deleted { ", deleted" } else { "" };
+            let deleted = if row.is_deleted() { ", deleted" } else { "" };
             write!(formatter, "row: version {}{deleted}", row.version)?;
             match row.due {
                 Due::Now => formatter.write_str(", due")?,
@@ -298,9 +350,12 @@ impl Display for State {
             let name = if one == 0 { "CMS" } else { "other target" };
             if one == 0 || target.holds.is_some() || target.late.is_some() {
                 write!(formatter, "; {name}: {}", content(target.holds))?;
+                if target.edit == Edit::Fresh {
+                    formatter.write_str(", edited")?;
+                }
             }
             if let Some(late) = target.late {
-                write!(formatter, ", perhaps {} soon", content(late))?;
+                write!(formatter, ", perhaps {} soon", content(late.to))?;
             }
         }
         Ok(())
@@ -308,5 +363,5 @@ impl Display for State {
 }
 
 fn content(content: Content) -> String {
-    content.map_or_else(|| "nothing".to_owned(), |change| format!("name {change}"))
+    content.map_or_else(|| "nothing".to_owned(), |name| name.to_string())
 }

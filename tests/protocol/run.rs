@@ -2,10 +2,11 @@
 
 use crate::{
     mutation::Mutation,
+    reconcile::Conflicts,
     search::Kind,
     state::{
-        Accident, Content, Due, Failure, Key, Lease, Manner, Mark, MarkKind, Next, Phase, Request,
-        Run, Sync,
+        Accident, Call, Content, Due, Failure, Key, Lease, Manner, Mark, MarkKind, Next, Phase,
+        Request, Run, Sync,
     },
     worker::Turn,
 };
@@ -24,16 +25,21 @@ impl Turn<'_, '_> {
         match next {
             Next::ReadTarget => self.read_target(),
             Next::Intend(found) => self.intend(run, found),
-            Next::Call => self.call(run),
+            Next::Call => self.call(run, None),
+            Next::CallOver(found) => self.call(run, Some(found)),
+            Next::LookAgain => self.look_again(run),
             Next::Decide(failure) => self.decide(run, failure),
-            Next::MoveKey => self.record("records the next key", run, Some(Key::Unused)),
+            Next::MoveKey => {
+                let next = call_again(run);
+                self.record("records the next key", next, run, Some(Key::Unused));
+            }
             Next::Revert => {
                 let run = Run {
                     phase: Phase::Undoing,
                     ..run
                 };
                 let key = Some(Key::Unused).filter(|_| !self.is(Mutation::UndoUnderTheSameKey));
-                self.record("records that it undoes the step", run, key);
+                self.record("records that it undoes the step", Next::Call, run, key);
             }
             Next::EndDone | Next::EndReverted | Next::EndFailed if self.waits() => {}
             Next::EndDone => self.end_done(run),
@@ -49,12 +55,13 @@ impl Turn<'_, '_> {
     }
 
     /// Writes the record, and keeps the lease.
-    fn record(&mut self, what: &'static str, run: Run, key: Option<Key>) {
+    fn record(&mut self, what: &'static str, next: Next, run: Run, key: Option<Key>) {
         let id = self.id;
-        self.write(what, Next::Call, key, |row, sync| {
+        self.write(what, next, key, |row, sync| {
             row.lease = Lease::Held(id);
             sync.run = Some(run);
             sync.doubt &= run.phase == Phase::Begun;
+            sync.is_unasked &= sync.doubt;
         });
     }
 
@@ -63,7 +70,15 @@ impl Turn<'_, '_> {
             return self.go("finds its lease at its end", Next::Nothing);
         }
         let found = self.state().targets[self.subscriber].holds;
-        self.go("reads what the CMS holds", Next::Intend(found));
+        let subscriber = self.subscriber;
+        let sync = self.state().row.map(|row| row.subscribers[subscriber]);
+        let is_asked = sync.is_none_or(|sync| !sync.is_unasked);
+        let reads = (Kind::System, "reads what the CMS holds");
+        self.may(reads, Next::Intend(found), |to| {
+            if is_asked {
+                to.targets[subscriber].know();
+            }
+        });
         let away = (Kind::Fault, "cannot read the CMS, which is away");
         self.may(away, Next::Decide(Failure::Answered), |_| {});
     }
@@ -73,16 +88,18 @@ impl Turn<'_, '_> {
             phase: Phase::Invoking,
             from: found,
             before: if run.phase == Phase::Begun {
-                self.state().targets[self.subscriber].holds
+                self.state().targets[self.subscriber].before(found)
             } else {
                 run.before
             },
             ..run
         };
-        self.record("records the intent", run, Some(Key::Unused));
+        self.record("records the intent", Next::Call, run, Some(Key::Unused));
     }
 
-    fn call(&mut self, run: Run) {
+    /// A call says what it supposes the entry to be. Where it is another, the CMS answers that, and changes nothing. Only the
+    /// deletion of a brand deletes its entry whatever it is.
+    fn call(&mut self, run: Run, found: Option<Content>) {
         if !self.may_call() {
             return self.go("finds its lease at its end", Next::Nothing);
         }
@@ -91,7 +108,22 @@ impl Turn<'_, '_> {
             return;
         }
         let target = self.state().targets[self.subscriber];
-        let request = if undoes { run.from } else { run.to };
+        let (supposed, to) = if undoes {
+            (run.to, run.from)
+        } else {
+            (found.unwrap_or(run.from), run.to)
+        };
+        let is_deletion = !undoes && to.is_none();
+        let looks_first = undoes && self.is(Mutation::UndoLooksAndThenActs);
+        let is_unconditional = is_deletion
+            || (undoes && self.is(Mutation::UndoDoesNotLook))
+            || (looks_first && found.is_some())
+            || (!undoes && self.is(Mutation::UpdatesWithoutCondition));
+        let request = Call {
+            supposed: Some(supposed).filter(|_| !is_unconditional),
+            to,
+            is_deletion,
+        };
         let failed = Next::Decide(Failure::Answered);
         if let Key::Failed(_) = target.key {
             let again = "has the answer to this key again: not now";
@@ -120,28 +152,46 @@ impl Turn<'_, '_> {
             Next::Revert
         };
         // After an attempt whose outcome is unknown the CMS is read first; and what the row says that it holds is not written again.
-        let is_known = !undoes && request.is_some() && run.from == request;
-        if target.holds == request || is_known {
+        let is_known = !undoes && found.is_none() && to.is_some() && run.from == to;
+        if target.holds == to || is_known {
             let read = (Kind::System, "finds that the CMS holds it already");
             self.may(read, after, |_| {});
         }
+        let is_another = target.holds != to
+            && request
+                .supposed
+                .is_some_and(|supposed| target.holds != supposed);
+        if is_another && undoes {
+            // It reads the CMS first.
+            self.go("leaves what an editor wrote", after);
+        } else if is_another {
+            let conflict = (Kind::System, "finds the entry another than it supposes");
+            let next = Next::LookAgain;
+            self.answer(conflict, request, next, Key::Sent, run, Effect::None);
+        }
+        if looks_first && found.is_none() && !is_another {
+            let next = Next::CallOver(target.holds);
+            return self.go("finds that the CMS holds what the step wrote", next);
+        }
+        let manner = if is_another { None } else { Some(manner) };
         match manner {
-            Manner::Accepts => {
+            Some(Manner::Accepts) => {
                 let accepted = (Kind::System, "brings the CMS there");
                 self.answer(accepted, request, after, Key::Sent, run, Effect::Now);
             }
-            Manner::Refuses => {
+            Some(Manner::Refuses) => {
                 let refusal = (Kind::System, "is refused by the CMS");
                 self.answer(refusal, request, refused, Key::Sent, run, Effect::None);
                 let refusal = (Kind::Fault, "is refused by the CMS, which acts");
                 self.answer(refusal, request, refused, Key::Sent, run, Effect::Now);
             }
-            Manner::Breaks => {
+            Some(Manner::Breaks) => {
                 let broken = (Kind::System, "has a 500 from the CMS, as always");
                 self.answer(broken, request, failed, Key::Failed, run, Effect::None);
             }
+            None => {}
         }
-        if undoes {
+        if undoes && !is_another {
             let refusal = (Kind::Fault, "is refused the undo by the CMS");
             self.answer(refusal, request, refused, Key::Sent, run, Effect::None);
         }
@@ -154,10 +204,41 @@ impl Turn<'_, '_> {
         self.answer(unanswered, request, failed, Key::Sent, run, Effect::Late);
     }
 
+    /// The CMS holds something else than was supposed: what an editor wrote, unless it is what is wanted. It is read when no earlier
+    /// call may change it any more.
+    ///
+    /// ```text
+    /// this worker:  supposes name 1 ───────────────────► updates it: conflict ──► reads name 3
+    /// an editor:        └──► gives the entry name 3 ─────┘
+    /// ```
+    fn look_again(&mut self, run: Run) {
+        if !self.may_call() {
+            return self.go("finds its lease at its end", Next::Nothing);
+        }
+        if self.is_late() && !self.is(Mutation::ConflictBeforeTheMargin) {
+            return;
+        }
+        let subscriber = self.subscriber;
+        let found = self.state().targets[subscriber].holds;
+        let is_ours = self.transitions.model.policy.conflicts == Conflicts::Ours;
+        if found == run.to {
+            self.go("finds that the CMS holds it already", Next::EndDone);
+        } else if !is_ours {
+            self.go("finds what an editor wrote: it is refused", Next::Revert);
+        } else {
+            let finds = (Kind::System, "finds what an editor wrote, to overwrite it");
+            self.may(finds, Next::CallOver(found), |to| {
+                to.targets[subscriber].know();
+            });
+        }
+        let away = (Kind::Fault, "cannot read the CMS, which is away");
+        self.may(away, Next::Decide(Failure::Answered), |_| {});
+    }
+
     fn answer(
         &mut self,
         what: (Kind, &'static str),
-        request: Content,
+        request: Call,
         next: Next,
         key: fn(Content) -> Key,
         run: Run,
@@ -168,22 +249,26 @@ impl Turn<'_, '_> {
         self.may(what, next, |to| {
             let target = &mut to.targets[subscriber];
             if let Key::Sent(earlier) | Key::Failed(earlier) = target.key
-                && earlier != request
+                && earlier != request.to
             {
                 to.accident = Some(Accident::KeyUsedTwice);
             }
-            target.key = key(request);
+            target.key = key(request.to);
             match effect {
                 Effect::None => {}
-                Effect::Now => target.holds = request,
+                Effect::Now => {
+                    if target.take(request) {
+                        to.accident = Some(Accident::EditLost);
+                    }
+                }
                 Effect::Late => target.late = target.late.or(Some(request)),
             }
             if by_version && run.phase == Phase::Invoking {
                 let known = &mut to.requests[usize::from(run.version) - 1];
-                if known.is_some_and(|known| known != Request(request)) {
+                if known.is_some_and(|known| known != Request(request.to)) {
                     to.accident = Some(Accident::KeyUsedTwice);
                 }
-                *known = Some(Request(request));
+                *known = Some(Request(request.to));
             }
         });
     }
@@ -194,7 +279,7 @@ impl Turn<'_, '_> {
             (Phase::Begun, _) => Next::ReadTarget,
             _ if self.is(Mutation::KeyStaysAfterAFailure) => Next::Call,
             (_, Failure::Answered) => Next::MoveKey,
-            (_, Failure::Unanswered) => Next::Call,
+            (_, Failure::Unanswered) => call_again(run),
         };
         self.go("tries again", again);
         self.suspend(run, failure);
@@ -264,6 +349,7 @@ impl Turn<'_, '_> {
             if is_undone && run.phase != Phase::Begun {
                 sync.holds = run.from;
                 sync.doubt = false;
+                sync.is_unasked = false;
             }
             row.lease = released;
             if row.version == version || always {
@@ -312,9 +398,7 @@ impl Turn<'_, '_> {
                 *sync = Sync {
                     reached: if always { row.version } else { run.version },
                     holds: run.to,
-                    doubt: false,
-                    mark: None,
-                    run: None,
+                    ..Sync::default()
                 };
                 row.lease = released;
                 row.subscribers[subscriber] = *sync;
@@ -325,7 +409,7 @@ impl Turn<'_, '_> {
                         row.earliest(model.subscribers)
                     };
                     let mut subscribers = 0..model.subscribers;
-                    row.expires = row.is_deleted && subscribers.all(|one| row.has_reached(one));
+                    row.expires = row.is_deleted() && subscribers.all(|one| row.has_reached(one));
                 }
             },
         );
@@ -339,5 +423,14 @@ impl Turn<'_, '_> {
 
     fn lease(&self) -> Lease {
         self.state().row.map_or(Lease::Free, |row| row.lease)
+    }
+}
+
+/// After the first attempt of a run, the CMS is asked also where the row says that it holds what is wanted.
+pub(crate) fn call_again(run: Run) -> Next {
+    if run.phase == Phase::Invoking && run.from == run.to {
+        Next::CallOver(run.from)
+    } else {
+        Next::Call
     }
 }

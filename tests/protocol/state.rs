@@ -1,18 +1,29 @@
 //! A state of the model: what the row, the targets and the workers hold, for one brand.
 
+use std::{
+    fmt::{self, Display, Formatter},
+    num::NonZeroU8,
+};
+
+use crate::reconcile::{Reconciled, Reconciler};
+
 /// The number of a version, as the row counts it.
 pub(crate) type Version = u8;
 /// The number of a change over the brand's life. It is the version, unless an older row was restored.
 pub(crate) type Change = u8;
-/// What a target holds of the brand: nothing, or the name that this change gave it.
-pub(crate) type Content = Option<Change>;
+/// What a target holds of the brand: nothing, or an entry of that name.
+pub(crate) type Content = Option<Name>;
 /// Which subscriber, and which target: `0` is the CMS.
 pub(crate) type Subscriber = usize;
 
 /// The most changes that a brand has here.
-pub(crate) const CHANGES: usize = 4;
+const CHANGES: usize = 4;
 /// The most subscribers that a row has here.
 pub(crate) const SUBSCRIBERS: usize = 2;
+
+/// A name of the brand: one that a change gave it, or one that an editor gave its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name(NonZeroU8);
 
 /// Everything, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +44,11 @@ pub(crate) struct State {
     pub(crate) is_sweeping: bool,
     /// What must never happen has happened.
     pub(crate) accident: Option<Accident>,
+    /// How often editors have changed the entry in the CMS.
+    pub(crate) edits: u8,
+    pub(crate) reconciler: Option<Reconciler>,
+    /// Not stored anywhere: whether a reconciliation at rest has found or made everything equal, and nothing has changed since.
+    pub(crate) reconciled: Reconciled,
     /// Only where keys are derived from versions, which is a mutation: the request of each version's key.
     pub(crate) requests: [Option<Request>; CHANGES],
 }
@@ -46,6 +62,12 @@ pub(crate) enum Accident {
     ForeignWrite,
     /// A write made a row out of nothing.
     Stub,
+    /// What an editor wrote was overwritten, and nothing permits that.
+    EditLost,
+    /// A change of the brand was replaced by what was found before it.
+    ChangeLost,
+    /// What the system wrote itself was taken for what an editor wrote.
+    FalseFinding,
 }
 
 /// The brand's row.
@@ -53,7 +75,8 @@ pub(crate) enum Accident {
 pub(crate) struct Row {
     pub(crate) version: Version,
     pub(crate) change: Change,
-    pub(crate) is_deleted: bool,
+    /// What the targets are to hold: nothing if the brand is deleted.
+    pub(crate) content: Content,
     pub(crate) due: Due,
     pub(crate) lease: Lease,
     /// Whether `expires_at` is set.
@@ -95,6 +118,8 @@ pub(crate) struct Sync {
     pub(crate) holds: Content,
     /// Whether the target may hold something else.
     pub(crate) doubt: bool,
+    /// Not in the row: whether the reconciler put it in doubt, and no policy has what editors wrote overwritten.
+    pub(crate) is_unasked: bool,
     pub(crate) mark: Option<Mark>,
     pub(crate) run: Option<Run>,
 }
@@ -130,7 +155,8 @@ pub(crate) struct Run {
     pub(crate) is_waiting: bool,
     /// Whether an operator has asked for it to be cancelled.
     pub(crate) is_cancelled: bool,
-    /// Not in the record: which change the version is, and what the target really held when the step was intended.
+    /// Not in the record: which change the version is, and what the target really held when the step was intended, unless an
+    /// editor wrote that.
     pub(crate) change: Change,
     pub(crate) before: Content,
 }
@@ -150,9 +176,32 @@ pub(crate) enum Phase {
 pub(crate) struct Target {
     pub(crate) holds: Content,
     /// A call that was not answered and may still take effect.
-    pub(crate) late: Option<Content>,
+    pub(crate) late: Option<Call>,
     /// What it knows of the key that the run uses now.
     pub(crate) key: Key,
+    /// Not stored anywhere: whether an editor wrote what it holds.
+    pub(crate) edit: Edit,
+}
+
+/// A call that changes what a target holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Call {
+    /// What the target must hold for it to take effect, if that is a condition.
+    pub(crate) supposed: Option<Content>,
+    pub(crate) to: Content,
+    /// Whether the brand is deleted, so that the entry goes whatever an editor made of it.
+    pub(crate) is_deletion: bool,
+}
+
+/// Whether an editor wrote what a target holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Edit {
+    #[default]
+    None,
+    /// One did, and the system must not overwrite it.
+    Fresh,
+    /// One did, and the system may overwrite it: a policy says so, a run in doubt has read it, or the row has it.
+    Known,
 }
 
 /// What a target remembers of an idempotency key.
@@ -205,6 +254,10 @@ pub(crate) enum Next {
     /// Records the intent, with what the target holds.
     Intend(Content),
     Call,
+    /// Calls, supposing that the target holds something else than the record says.
+    CallOver(Content),
+    /// Reads the target, which holds something else than was supposed.
+    LookAgain,
     /// Tries again, suspends or pauses: the call failed transiently. Whether it was answered.
     Decide(Failure),
     /// Records the next key.
@@ -227,15 +280,70 @@ pub(crate) enum Failure {
 pub(crate) struct Seen {
     pub(crate) version: Version,
     pub(crate) change: Change,
-    pub(crate) is_deleted: bool,
+    pub(crate) content: Content,
     /// Whether the lease has been written since.
     pub(crate) is_outdated: bool,
 }
 
+impl Name {
+    const FIRST_OF_AN_EDITOR: u8 = 0x80;
+
+    pub(crate) const fn of_change(change: Change) -> Self {
+        Self(NonZeroU8::MIN.saturating_add(change - 1))
+    }
+
+    pub(crate) const fn of_edit(edit: u8) -> Self {
+        Self(NonZeroU8::MIN.saturating_add(Self::FIRST_OF_AN_EDITOR + edit - 1))
+    }
+}
+
+impl Display for Name {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let number = self.0.get();
+        match number.checked_sub(Self::FIRST_OF_AN_EDITOR) {
+            Some(edit) => write!(formatter, "an editor's name {edit}"),
+            None => write!(formatter, "name {number}"),
+        }
+    }
+}
+
+impl Target {
+    /// The call takes effect if its condition holds. Returns whether it destroys what an editor wrote.
+    ///
+    /// One exception: a run whose first create call was not answered creates the entry again if an editor has deleted it since. A
+    /// worker cannot tell that entry from one that was never made.
+    pub(crate) fn take(&mut self, call: Call) -> bool {
+        if call.supposed.is_some_and(|content| content != self.holds) {
+            return false;
+        }
+        let is_again = self.holds.is_none() && call.supposed == Some(None);
+        let is_lost =
+            self.edit == Edit::Fresh && self.holds != call.to && !call.is_deletion && !is_again;
+        self.holds = call.to;
+        self.edit = Edit::None;
+        is_lost
+    }
+
+    /// From now on the system may overwrite what an editor wrote.
+    pub(crate) fn know(&mut self) {
+        if self.edit == Edit::Fresh {
+            self.edit = Edit::Known;
+        }
+    }
+
+    /// What an undo has to go back to: what the target holds, or what the run supposes where an editor has changed that.
+    pub(crate) fn before(self, supposed: Content) -> Content {
+        if self.edit == Edit::None {
+            self.holds
+        } else {
+            supposed
+        }
+    }
+}
+
 impl Row {
-    /// What the targets are to hold.
-    pub(crate) fn content(&self) -> Content {
-        (!self.is_deleted).then_some(self.change)
+    pub(crate) const fn is_deleted(&self) -> bool {
+        self.content.is_none()
     }
 
     /// Whether that subscriber has yet to be brought to the row's version, and may be.
@@ -319,6 +427,9 @@ impl State {
                 }
             }
         }
+        if let Some(reconciler) = &mut self.reconciler {
+            reconciler.outdate();
+        }
         if let (None, Some(row)) = (by, &mut self.row) {
             row.lease = match row.lease {
                 Lease::Held(id) => Lease::Fenced(id),
@@ -338,6 +449,11 @@ impl State {
                 other => other,
             };
         }
+    }
+
+    /// Whether the brand has changed as often as it does here at most.
+    pub(crate) const fn has_all_changes(&self) -> bool {
+        self.changes as usize == CHANGES
     }
 
     pub(crate) fn has_late(&self) -> bool {

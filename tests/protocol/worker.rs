@@ -7,6 +7,7 @@
 use crate::{
     model::{Actor, Transitions},
     mutation::Mutation,
+    run::call_again,
     search::Kind,
     state::{
         Accident, Due, Key, Lease, Next, Phase, Row, Run, Seen, State, Subscriber, Sync, Worker,
@@ -124,7 +125,7 @@ impl Turn<'_, '_> {
             row.subscribers[subscriber] = sync;
             let target = &mut to.targets[subscriber];
             target.key = key.unwrap_or(target.key);
-            if let (Next::Call, Some(worker)) = (next, to.worker(id)) {
+            if let (Next::Call | Next::CallOver(_), Some(worker)) = (next, to.worker(id)) {
                 worker.runs[subscriber] = sync.run;
             }
             if !is_holder {
@@ -194,7 +195,7 @@ impl Turn<'_, '_> {
         let seen = Seen {
             version: row.version,
             change: row.change,
-            is_deleted: row.is_deleted,
+            content: row.content,
             is_outdated: false,
         };
         self.go("reads the row", Next::Begin(seen));
@@ -252,7 +253,7 @@ impl Turn<'_, '_> {
             _ if run.is_cancelled => revert(run),
             Phase::Begun => Next::ReadTarget,
             Phase::Invoking if self.is(Mutation::InputIsNotRecorded) => Next::ReadTarget,
-            Phase::Invoking | Phase::Undoing => Next::Call,
+            Phase::Invoking | Phase::Undoing => call_again(run),
         };
         self.take_lease("resumes the run", next, run, |_| {});
     }
@@ -263,6 +264,7 @@ impl Turn<'_, '_> {
             && !self.is(Mutation::SupersedesWithoutReading);
         let is_in_doubt = sync.doubt || may_have_acted;
         let subscriber = self.subscriber;
+        let supposed = sync.holds.filter(|_| !is_in_doubt);
         let run = Run {
             version: seen.version,
             phase: if is_in_doubt {
@@ -270,15 +272,15 @@ impl Turn<'_, '_> {
             } else {
                 Phase::Invoking
             },
-            from: if is_in_doubt { None } else { sync.holds },
-            to: (!seen.is_deleted).then_some(seen.change),
+            from: supposed,
+            to: seen.content,
             is_waiting: false,
             is_cancelled: false,
             change: seen.change,
             before: if is_in_doubt {
                 None
             } else {
-                self.state().targets[subscriber].holds
+                self.state().targets[subscriber].before(supposed)
             },
         };
         let next = if is_in_doubt {
@@ -292,7 +294,9 @@ impl Turn<'_, '_> {
         let forgets_doubt = self.is(Mutation::DoubtEndsWithTheBegin);
         self.take_lease("begins a run", next, run, |to| {
             let Some(row) = &mut to.row else { return };
-            row.subscribers[subscriber].doubt = is_in_doubt && !forgets_doubt;
+            let sync = &mut row.subscribers[subscriber];
+            sync.doubt = is_in_doubt && !forgets_doubt;
+            sync.is_unasked &= !may_have_acted;
             to.targets[subscriber].key = Key::Unused;
         });
     }
