@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use admin_api::ApiError;
+use admin_api::{ApiError, MAX_BODY};
 use brand::{BrandId, BrandRow, CMS_SUBSCRIBER, SyncReader, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
 use lambda_http::Request;
@@ -105,7 +105,11 @@ pub(crate) async fn hear<B: SyncReader>(
     inbox: &dyn Inbox,
     metrics: &mut Metrics,
 ) -> Result<HookAnswer, ApiError> {
-    let hook: Hook = serde_json::from_slice(admin_api::body(request)?).map_err(|error| {
+    let body = admin_api::body(request)?;
+    if body.len() > MAX_BODY {
+        return Err(ApiError::TooLarge);
+    }
+    let hook: Hook = serde_json::from_slice(body).map_err(|error| {
         ApiError::InvalidData(format!(
             "Invalid request: {}",
             admin_api::shown(&error.to_string())
