@@ -238,6 +238,14 @@ mod tests {
         assert!(!is_taken(None, now));
     }
 
+    /// Made with: `printf '%s' '1795427107.{"id":"x"}' | openssl dgst -sha256 -hmac 'a secret'`.
+    #[test]
+    fn a_signature_that_openssl_made_counts() {
+        let code = "c72010874873aa01dd0a665ba7d41999bd0f01fd246765d283396817a83e9ee2";
+        let good = format!("t=1795427107,v1={code}");
+        assert!(is_taken(Some(&good), at(0)));
+    }
+
     #[test]
     fn without_a_secret_nothing_is_taken() {
         let seconds = 1_795_427_107;
