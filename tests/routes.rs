@@ -227,6 +227,7 @@ async fn a_slash_at_the_end_of_a_path_makes_no_difference_where_the_sync_is_stee
         (Method::POST, "/admin/brands/sync/", 400),
         (Method::POST, "/admin/cms/circuit/", 400),
         (Method::POST, "/admin/parked/redrive/", 400),
+        (Method::POST, "/hooks/cms/", 401),
         (Method::POST, &of_brand.replace(id, "x/cancel"), 404),
         (Method::DELETE, "/admin/parked/x/", 404),
     ];
