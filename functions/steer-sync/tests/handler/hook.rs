@@ -36,7 +36,10 @@ fn signature(body: &str, secret: &str, at: Timestamp) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let mac = mac.chain_update(format!("{seconds}.{body}"));
     let code = mac.finalize().into_bytes();
-    let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = code.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let code: String = digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
     format!("t={seconds},v1={code}")
 }
 
