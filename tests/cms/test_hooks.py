@@ -1,7 +1,7 @@
 """The webhooks that Payload sends are signed as steer-sync expects it: python3 -B tests/cms/test_hooks.py
 
-It starts a Payload server (run.py) whose collection has the hooks of infra/OPERATIONS.md, and a listener in place of the API.
-Left out without Node.js.
+It starts a Payload server (run.py), whose collections have the hooks of infra/OPERATIONS.md, and a listener in place of
+the API. Left out without Node.js.
 """
 
 import hashlib

@@ -264,8 +264,8 @@ class TheFunctions(unittest.TestCase):
     def take_in_an_editors_changes(self) -> None:
         """Renames one entry of the CMS and adds another, and has both taken in because of webhooks.
 
-        The stack's policies only report such changes. So the function's unpublished version gets others, and is invoked;
-        the alias, which the schedules invoke, keeps the version that was published.
+        The stack's policies only report such changes. So the function's unpublished version gets others and is
+        invoked; the alias, which the schedules invoke, keeps the published version.
         """
         editor = {"Authorization": f"Bearer {os.environ['CMS_API_KEY']}"}
         id, renamed, made = self.create("Called here"), f"Renamed {uuid.uuid4()}", f"Made {uuid.uuid4()}"
