@@ -23,6 +23,8 @@ GROWTH_TEST := $(if $(NEXTEST),\
 REAL_CMS_TESTS := $(if $(NEXTEST),\
 	cargo nextest run --workspace --all-features --run-ignored all -E "binary(real) + binary(real_cms)",\
 	cargo test --workspace --all-features --test real --test real_cms -- --include-ignored)
+# What the hooks of a Payload server send, and how it is signed.
+HOOKS_TEST := python3 -B tests/cms/test_hooks.py
 WITH_CMS = python3 tests/cms/run.py $(1) -- $(LOCAL) exec $(2) -- $(REAL_CMS_TESTS)
 DOC_TESTS := cargo test --workspace --all-features --doc
 CLIENT_TEST := python3 tests/js-sdk/run.py
@@ -147,7 +149,7 @@ test: ## run all tests, those of the whole system on stacks of their own; the fa
 		system '$(EXEC) --built --name=system -- sh -ec "$$ON_THE_STACK"' \
 		deployments '$(EXEC) --built --name=deployments -- sh -ec "$$ON_THE_SECOND_STACK"' \
 		scripts '$(SCRIPTS_TEST)' \
-		payload '$(call WITH_CMS,payload,--built --name=payload)' \
+		payload '$(HOOKS_TEST); $(call WITH_CMS,payload,--built --name=payload)' \
 		console '$(EXEC) --built --name=console -- $(CONSOLE_TEST)' \
 		watched '$(call WATCH_TEST,--built --name=watched)' \
 		localstack 'eval "$$LOCALSTACK_TEST"' \
@@ -156,6 +158,7 @@ test: ## run all tests, those of the whole system on stacks of their own; the fa
 	@$(call CHAOS,--built --name=faults) --brands 80 --seconds 15
 
 test-cms: ## run the contract of the CMS port and a brand's journey on Payload and on Strapi, which are installed for it (Node.js 20 or newer)
+	@$(HOOKS_TEST)
 	@$(call WITH_CMS,payload,--with-tests)
 	@$(call WITH_CMS,strapi,--with-tests)
 

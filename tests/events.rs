@@ -23,10 +23,12 @@ use circuit::{CircuitBreaker, CircuitConfig, MemoryCircuitStore};
 use config::Secret;
 use create_brand::CreateBrand;
 use dead_letters::{DeadLetterError, Filter, ParkedMessage, Report};
+use hmac::{Hmac, KeyInit, Mac};
 use lambda_http::{Body, Context, LambdaEvent, Request, Response};
 use proptest::{collection::vec, prelude::*, sample::select};
 use query_brands::{CmsStatus, QueryBrands};
 use serde_json::{Value, json, value::RawValue};
+use sha2::Sha256;
 use sign_in::{SignIn, attempts::MemoryAttempts};
 use steer_sync::{Parked, SteerBrands, SteerCircuit, SteerParked, SteerSync};
 use telemetry::Trace;
@@ -39,7 +41,7 @@ const CASES: u32 = 4_000;
 /// A function, and an event that is for it.
 struct Function {
     name: &'static str,
-    event: &'static str,
+    event: String,
     service: BoxCloneService<Request, Response<Body>, std::convert::Infallible>,
 }
 
@@ -79,10 +81,22 @@ fn functions() -> Vec<Function> {
         let query = Arc::clone(&query);
         async move { query.handle(request).await }
     }));
-    let steer = admins.layer(service_fn(move |request| {
-        let steer = Arc::clone(&steer);
+    let admins_steer = Arc::clone(&steer);
+    let admins_steer = admins.layer(service_fn(move |request| {
+        let steer = Arc::clone(&admins_steer);
         async move { steer.handle(request).await }
     }));
+    // As its main.rs has it: a webhook is signed, all else has a token.
+    let steer = service_fn(move |request: Request| {
+        let (steer, admins) = (Arc::clone(&steer), admins_steer.clone());
+        async move {
+            if Steer::is_hook(&request) {
+                steer.hear(request, HOOK_SECRET).await
+            } else {
+                admins.oneshot(request).await
+            }
+        }
+    });
     let root = service_fn(move |request| {
         let root = Arc::clone(&root);
         async move { root.handle(request).await }
@@ -125,12 +139,52 @@ fn functions() -> Vec<Function> {
         function(
             "steer-sync",
             include_str!("../events/api-gateway-sync-brands.json"),
-            steer,
+            steer.clone(),
         ),
+        function(HOOK, &hook_event(), steer),
     ]
 }
 
-fn function<S>(name: &'static str, event: &'static str, service: S) -> Function
+type Steer = SteerSync<MemoryBrandStore, Silent, Empty>;
+
+/// The webhooks' route of steer-sync.
+const HOOK: &str = "steer-sync, webhooks";
+const HOOK_SECRET: &str = "a secret of the webhooks";
+/// Where an event has a signature, which depends on the time and the body.
+const SIGNATURE: &str = "<SIGNATURE>";
+
+fn hook_event() -> String {
+    let event = include_str!("../events/api-gateway-sync-brands.json");
+    let mut event: Value = serde_json::from_str(event).unwrap();
+    event["routeKey"] = "POST /hooks/cms".into();
+    event["rawPath"] = "/hooks/cms".into();
+    event["headers"]["x-signature"] = SIGNATURE.into();
+    let body = json!({ "id": "01a20c70-a8c0-79f3-97c8-60a35459a718", "name": "Acme" });
+    event["body"] = body.to_string().into();
+    event.to_string()
+}
+
+/// Signs the body as it is, so that it is read, whatever it says.
+fn sign(event: &mut Value) {
+    let Some(header) = event.pointer_mut("/headers/x-signature") else {
+        return;
+    };
+    if header != SIGNATURE {
+        return;
+    }
+    let seconds = brand::Timestamp::now().as_millis() / 1000;
+    let body = event["body"].as_str().unwrap_or_default();
+    let mac = Hmac::<Sha256>::new_from_slice(HOOK_SECRET.as_bytes()).unwrap();
+    let mac = mac.chain_update(format!("{seconds}.{body}")).finalize();
+    let code = mac.into_bytes();
+    let digits = code.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let code: String = digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
+    event["headers"]["x-signature"] = format!("t={seconds},v1={code}").into();
+}
+
+fn function<S>(name: &'static str, event: &str, service: S) -> Function
 where
     S: Service<Request, Response = Response<Body>, Error = ApiError> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -139,7 +193,7 @@ where
     let service = BoxCloneService::new(service);
     Function {
         name,
-        event,
+        event: event.to_owned(),
         service,
     }
 }
@@ -239,6 +293,8 @@ const ODD: &[&str] = &[
     "/admin/brands/",
     "/auth/user/emailpass/",
     "/admin/cms",
+    "/admin/cms/reconciliation",
+    "/hooks/cms",
     "/admin/workflows-executions/sync-brand-to-cms:",
     "/cancel",
     "/sync",
@@ -250,6 +306,12 @@ const ODD: &[&str] = &[
     "{\"name\":\"\u{200b}\"}",
     "[]",
     "{\"name\":1}",
+    "{\"id\":null}",
+    "{\"deleted\":true}",
+    "{\"dry_run\":true}",
+    "t=1795427107,v1=",
+    ",v1=",
+    "t=",
     "GET",
     "HEAD",
     "DELETE",
@@ -274,6 +336,7 @@ const HEADERS: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-port",
     "x-forwarded-proto",
+    "x-signature",
 ];
 
 /// Where texts stand in an event.
@@ -413,7 +476,7 @@ fn any_text_in_any_field_of_an_event_is_answered_and_never_fails_a_function() {
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let mut statuses = std::collections::BTreeMap::<u64, u32>::new();
+    let mut statuses = std::collections::BTreeMap::<(&str, u64), u32>::new();
     let statuses_seen = std::cell::RefCell::new(&mut statuses);
     let changes = (0..functions.len(), vec(change(), 1..4));
     let tried =
@@ -424,21 +487,25 @@ fn any_text_in_any_field_of_an_event_is_answered_and_never_fails_a_function() {
             for change in changes {
                 change.make(&mut event);
             }
+            sign(&mut event);
             let answer = runtime.block_on(answer(function, &event));
             check(function.name, &event, &answer);
             *statuses_seen
                 .borrow_mut()
-                .entry(answer["statusCode"].as_u64().unwrap())
+                .entry((function.name, answer["statusCode"].as_u64().unwrap()))
                 .or_default() += 1;
             Ok(())
         });
     println!("answers by their status: {statuses:?}");
     tried.unwrap();
     // Not all of them are refused at the door.
-    assert!(
-        statuses.get(&200).is_some_and(|count| *count > CASES / 20),
-        "{statuses:?}"
-    );
+    let good = statuses.iter().filter(|((_, status), _)| *status == 200);
+    let good: u32 = good.map(|(_, count)| count).sum();
+    assert!(good > CASES / 20, "{statuses:?}");
+    for status in [200, 400, 401] {
+        let count = statuses.get(&(HOOK, status));
+        assert!(count.is_some_and(|count| *count > CASES / 400), "{status}");
+    }
 }
 
 #[tokio::test]
@@ -474,13 +541,13 @@ async fn bytes_that_failed_a_function_before_are_answered() {
     ];
     let health = &functions[4];
     for (change, status) in changes {
-        let mut event: Value = serde_json::from_str(health.event).unwrap();
+        let mut event: Value = serde_json::from_str(&health.event).unwrap();
         change.clone().make(&mut event);
         let answer = answer(health, &event).await;
         assert_eq!(answer["statusCode"], status, "{change:?}: {answer}");
     }
     let create = &functions[0];
-    let mut event: Value = serde_json::from_str(create.event).unwrap();
+    let mut event: Value = serde_json::from_str(&create.event).unwrap();
     event["isBase64Encoded"] = true.into();
     let answer = answer(create, &event).await;
     assert_eq!(answer["statusCode"], 400, "{answer}");

@@ -9,10 +9,14 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use admin_api::{ApiError, BrandRequest, MAX_BODY};
-use brand::{BrandName, CMS_SUBSCRIBER, IdempotencyKey, SyncState};
+use brand::{BrandName, CMS_SUBSCRIBER, IdempotencyKey, SyncState, Timestamp};
 use circuit::{CircuitBreaker, CircuitConfig, MemoryCircuitStore};
 use dead_letters::FailureKind;
 use lambda_http::{Context, Request};
+use reconcile::{
+    Class, Conflicts, Cursor, Edits, Example, Made, Orphans, Policies, Reconciliation,
+    ReconciliationView, Report,
+};
 use serde_json::{Value, json};
 use sign_in::attempts::{PER_ACCOUNT, PER_ADDRESS, PER_ADDRESS_AND_ACCOUNT};
 use steer_sync::SteerCircuit;
@@ -131,6 +135,14 @@ fn the_bounds_in_it_are_those_of_the_code() {
     let words = |schema: &str| document.at(&format!("/components/schemas/{schema}/enum"));
     let states = SyncState::UNSYNCED.map(SyncState::as_str);
     assert_eq!(words("UnsyncedState"), &json!(states));
+    let classes = Class::ALL.map(Class::as_str);
+    assert_eq!(words("ReconciliationClass"), &json!(classes));
+    let policies = "/components/schemas/ReconciliationReport/properties/policies/properties";
+    let policies = document.at(policies);
+    assert_eq!(policies["edits"]["enum"], json!(Edits::ALL));
+    assert_eq!(policies["conflicts"]["enum"], json!(Conflicts::ALL));
+    assert_eq!(policies["made"]["enum"], json!(Made::ALL));
+    assert_eq!(policies["orphans"]["enum"], json!(Orphans::ALL));
     let kinds = FailureKind::ALL.map(FailureKind::as_str);
     assert_eq!(words("ParkedKind"), &json!(kinds));
     assert_eq!(
@@ -294,6 +306,7 @@ fn every_error_is_in_the_document_where_it_can_occur() {
     let sync = format!("{brand}/sync");
     let (redrive, parked) = ("/admin/parked/redrive", "/admin/parked/1");
     let (syncs, circuit) = ("/admin/brands/sync", "/admin/cms/circuit");
+    let (reconciliation, hook) = ("/admin/cms/reconciliation", "/hooks/cms");
     for path in [&sync, &cancel, &cancel_of_brand] {
         errors.push(("POST", path, ApiError::NotFound(told())));
         errors.push(("POST", path, ApiError::Conflict(told())));
@@ -306,7 +319,16 @@ fn every_error_is_in_the_document_where_it_can_occur() {
     }
     errors.push(("DELETE", parked, ApiError::NotFound(told())));
     errors.push(("POST", circuit, ApiError::Conflict(told())));
-    let steering = [&*sync, &cancel, &cancel_of_brand, syncs, circuit, redrive];
+    let steering = [
+        &*sync,
+        &cancel,
+        &cancel_of_brand,
+        syncs,
+        circuit,
+        redrive,
+        reconciliation,
+        hook,
+    ];
     for path in steering {
         errors.push(("POST", path, ApiError::TooLarge));
         errors.push(("POST", path, ApiError::UnsupportedEncoding(told())));
@@ -316,6 +338,7 @@ fn every_error_is_in_the_document_where_it_can_occur() {
         of_id,
         &of_brand,
         "/admin/cms",
+        reconciliation,
         "/admin/parked",
     ];
     let routes = brands
@@ -337,12 +360,139 @@ fn every_error_is_in_the_document_where_it_can_occur() {
     }
 }
 
+/// The longest text of an example, in characters of four bytes.
+fn long_text() -> String {
+    "🦀".repeat(300)
+}
+
+fn moment() -> Timestamp {
+    Timestamp::from_millis(1_795_427_107_966)
+}
+
+fn asked(dry_run: bool) -> reconcile::Request {
+    reconcile::Request {
+        by: "user_01JDEMO".to_owned(),
+        at: moment(),
+        dry_run,
+    }
+}
+
+/// A report with each optional field, and one with none of them.
+fn reports() -> [Report; 2] {
+    let policies = Policies {
+        edits: Edits::Accept,
+        conflicts: Conflicts::Theirs,
+        made: Made::Create,
+        orphans: Orphans::Delete,
+    };
+    let empty = Report::new("1".to_owned(), asked(true), policies, moment());
+    let mut full = Report::new("2".to_owned(), asked(false), policies, moment());
+    full.ended_at = Some(moment());
+    full.waits_for = Some(long_text());
+    full.stopped = Some(long_text());
+    full.counts = Class::ALL.map(|class| (class, 1_000_000)).into();
+    full.repaired = full.counts.clone();
+    full.lasting = 500;
+    for _ in 0..10 {
+        for class in Class::ALL {
+            if class.is_difference() {
+                full.example(Example {
+                    class,
+                    id: Some(long_text()),
+                    entry: Some(long_text()),
+                    here: Some(long_text()),
+                    there: Some(long_text()),
+                    agreed: Some(long_text()),
+                    note: None,
+                });
+            }
+        }
+    }
+    let example = full.examples[0].clone();
+    full.note(&example, &long_text());
+    assert!(full.examples[0].note.is_some(), "an example has a note");
+    full.examples[1] = Example {
+        class: Class::MadeThere,
+        id: None,
+        entry: None,
+        here: None,
+        there: None,
+        agreed: None,
+        note: None,
+    };
+    [empty, full]
+}
+
+#[test]
+fn a_reconciliation_in_any_state_is_as_its_schema_says() {
+    let document = Document::of_the_api();
+    let mut states = BTreeSet::new();
+    let mut check = |kept: Reconciliation, asked: Option<reconcile::Request>| {
+        let view = ReconciliationView::new(kept, asked);
+        states.insert(view.state);
+        let body = json!({ "reconciliation": view });
+        for method in ["GET", "POST"] {
+            let path = "/admin/cms/reconciliation";
+            assert!(document.knows(method, path, 200, &body), "{method}: {body}");
+        }
+    };
+    check(Reconciliation::default(), None);
+    check(Reconciliation::default(), Some(asked(true)));
+    for report in reports() {
+        let mut kept = Reconciliation::default();
+        kept.begin(report);
+        let mut cursors = Vec::new();
+        for begins_at in [Cursor::START, Cursor::MENDING] {
+            let pass = std::iter::successors(Some(begins_at), |cursor| cursor.next(None));
+            cursors.extend(pass.map(Some));
+        }
+        cursors.push(None);
+        assert_eq!(cursors.len(), 7, "three stages, twice, and none");
+        for cursor in cursors {
+            for asked in [None, Some(asked(false))] {
+                let kept = Reconciliation {
+                    cursor: cursor.clone(),
+                    ..kept.clone()
+                };
+                check(kept, asked);
+            }
+        }
+    }
+    let of_the_view = document
+        .at("/components/schemas/ReconciliationResponse/properties/reconciliation/properties");
+    let known: BTreeSet<&str> = of_the_view["state"]["enum"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|state| state.as_str().unwrap())
+        .collect();
+    assert_eq!(states, known);
+}
+
+#[test]
+fn a_field_of_a_report_that_the_document_lacks_is_found() {
+    let document = Document::of_the_api();
+    let schema = document.at("/components/schemas/ReconciliationReport");
+    let validator = document.validator(schema);
+    let [_, full] = reports();
+    let report = json!(full);
+    assert!(validator.is_valid(&report));
+    let fields = report.as_object().unwrap();
+    let known = schema["properties"].as_object().unwrap();
+    let names = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect();
+    let (names, known): (BTreeSet<String>, BTreeSet<String>) = (names(fields), names(known));
+    assert_eq!(names, known, "a full report has each field of the schema");
+    let mut more = report.clone();
+    more["nosuch"] = json!(1);
+    assert!(!validator.is_valid(&more));
+}
+
 #[test]
 fn every_example_is_as_its_schema_says() {
     let document = Document::of_the_api();
     let mut checked = 0;
     check_examples(&document, document.value(), &mut checked);
-    assert!(checked > 60, "{checked} examples");
+    assert!(checked > 68, "{checked} examples");
 }
 
 fn check_examples(document: &Document, value: &Value, checked: &mut usize) {

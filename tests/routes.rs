@@ -38,6 +38,8 @@ async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
         (Method::DELETE, "/admin/brands/a/sync"),
         (Method::POST, "/admin/cms"),
         (Method::GET, "/admin/cms/circuit"),
+        (Method::DELETE, "/admin/cms/reconciliation"),
+        (Method::PUT, "/admin/cms/reconciliation"),
         (Method::POST, "/admin/parked"),
         (Method::GET, "/admin/parked/redrive"),
         (Method::GET, "/admin/parked/a"),
@@ -64,7 +66,7 @@ async fn what_has_no_route_is_not_found_and_under_admin_only_with_a_token() {
             "{body}"
         );
     }
-    for path in ["/", "/nosuch", "/health/x"] {
+    for path in ["/", "/nosuch", "/health/x", "/hooks", "/hooks/cms"] {
         let not_found = answer(admin.anonymous_request(Method::GET, path)).await;
         assert_eq!(not_found.status(), 404, "{path}");
     }
@@ -111,6 +113,8 @@ async fn each_route_that_steers_the_sync_needs_a_token_and_answers_as_the_docume
     let cancel = |path: String| format!("{path}/cancel");
     let bulk = json!({ "filter": { "sync": ["failed"] }, "dry_run": true });
     let close = json!({ "state": "closed", "reason": "a test" });
+    let dry_run = json!({ "dry_run": true });
+    let reconciliation = "/admin/cms/reconciliation".to_owned();
     let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
     let none = Value::Null;
     let requests = [
@@ -146,6 +150,10 @@ async fn each_route_that_steers_the_sync_needs_a_token_and_answers_as_the_docume
         (&get, "/admin/cms?fields=activity".to_owned(), &none, 200),
         (&post, "/admin/cms/circuit".to_owned(), &close, 200),
         (&post, "/admin/cms/circuit".to_owned(), &bulk, 400),
+        (&get, reconciliation.clone(), &none, 200),
+        (&get, format!("{reconciliation}?fields=report"), &none, 400),
+        (&post, reconciliation.clone(), &dry_run, 200),
+        (&post, reconciliation, &close, 400),
         (&get, "/admin/parked?limit=1".to_owned(), &none, 200),
         // Nothing is moved: others test with what is parked.
         (
@@ -178,6 +186,27 @@ async fn each_route_that_steers_the_sync_needs_a_token_and_answers_as_the_docume
 
 #[tokio::test]
 #[ignore = "needs the local stack: make test"]
+async fn a_webhook_without_a_signature_is_unauthorized_whatever_token_it_has() {
+    let (admin, document) = (Admin::signed_in().await, Document::of_the_api());
+    let path = "/hooks/cms";
+    for request in [
+        admin.anonymous_request(Method::POST, path),
+        admin.request(Method::POST, path),
+        admin
+            .request(Method::POST, path)
+            .header("x-signature", format!("t=1,v1={}", "0".repeat(64))),
+    ] {
+        let answer = answer(request.body(r#"{"id":null}"#)).await;
+        assert_eq!(answer.status(), 401);
+        let body = answer.text().await.unwrap();
+        assert_eq!(body, r#"{"message":"Unauthorized"}"#);
+        let body = serde_json::from_str(&body).unwrap();
+        assert!(document.knows("POST", path, 401, &body));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the local stack: make test"]
 async fn a_slash_at_the_end_of_a_path_makes_no_difference_where_the_sync_is_steered() {
     let admin = Admin::signed_in().await;
     let request = admin.request(Method::POST, "/admin/brands");
@@ -188,6 +217,9 @@ async fn a_slash_at_the_end_of_a_path_makes_no_difference_where_the_sync_is_stee
     let requests = [
         (Method::GET, "/app/", 200),
         (Method::GET, "/admin/cms/", 200),
+        (Method::GET, "/admin/cms/reconciliation/", 200),
+        (Method::HEAD, "/admin/cms/reconciliation", 200),
+        (Method::POST, "/admin/cms/reconciliation/", 400),
         (Method::GET, "/admin/parked/?limit=1", 200),
         (Method::GET, "/admin/workflows-executions/?limit=1", 200),
         (Method::GET, &of_brand, 200),
@@ -195,6 +227,7 @@ async fn a_slash_at_the_end_of_a_path_makes_no_difference_where_the_sync_is_stee
         (Method::POST, "/admin/brands/sync/", 400),
         (Method::POST, "/admin/cms/circuit/", 400),
         (Method::POST, "/admin/parked/redrive/", 400),
+        (Method::POST, "/hooks/cms/", 401),
         (Method::POST, &of_brand.replace(id, "x/cancel"), 404),
         (Method::DELETE, "/admin/parked/x/", 404),
     ];

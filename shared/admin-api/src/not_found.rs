@@ -57,7 +57,8 @@ fn without_slash(request: &Request) -> Option<HeaderValue> {
     ]
     | ["admin", "brands" | "parked" | "workflows-executions", last]
     | ["admin", "brands", _, last @ "sync"]
-    | ["admin", "cms", last @ "circuit"]
+    | ["admin", "cms", last @ ("circuit" | "reconciliation")]
+    | ["hooks", last @ "cms"]
     | ["admin", "workflows-executions", _, last]
     | ["admin", "workflows-executions", _, _, last @ "cancel"]
     | ["auth", _, last]) = parts[..]
@@ -142,6 +143,8 @@ mod tests {
             ("/admin/brands/sync/", Some("../sync")),
             ("/admin/brands/1/sync/", Some("../sync")),
             ("/admin/cms/circuit/", Some("../circuit")),
+            ("/admin/cms/reconciliation/", Some("../reconciliation")),
+            ("/hooks/cms/", Some("../cms")),
             ("/admin/parked/redrive/", Some("../redrive")),
             ("/admin/parked/1/", Some("../1")),
             ("/admin/workflows-executions/w:1/", Some("../w:1")),

@@ -9,5 +9,6 @@
 mod brands;
 mod cms;
 mod executions;
+mod reconciliation;
 mod sync;
 mod world;

@@ -41,7 +41,7 @@ impl BrandEvents for Events {
 /// A store, and how it answers writes.
 #[derive(Clone, Default)]
 pub(crate) struct Brands {
-    store: MemoryBrandStore,
+    pub(crate) store: MemoryBrandStore,
     writes: Writes,
 }
 
@@ -122,7 +122,7 @@ fn marked(kind: MarkKind) -> BrandRow {
     row("Acme", state)
 }
 
-fn synced() -> BrandRow {
+pub(crate) fn synced() -> BrandRow {
     let state = SubscriberState {
         reached: 1,
         holds: Some(Held::named("Acme")),

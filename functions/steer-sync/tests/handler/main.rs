@@ -1,4 +1,5 @@
-//! All routes, on everything in memory: here the circuit's and the parked messages', in [`brands`] those of brands and their runs.
+//! All routes, on everything in memory: here the circuit's and the parked messages', in [`brands`] those of brands and their runs, in
+//! [`reconciliation`] and [`hook`] those of reconciliations.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +8,8 @@
 )]
 
 mod brands;
+mod hook;
+mod reconciliation;
 
 use std::{
     sync::{Arc, Mutex},
@@ -20,7 +23,7 @@ use lambda_http::{
     Body, Context, Request, RequestExt, Response,
     http::{Method, StatusCode},
 };
-use reconcile::MemoryReconciliationStore;
+use reconcile::{MemoryReconciliationStore, Reconciliations};
 use serde_json::{Value, json};
 use steer_sync::{Parked, SteerBrands, SteerCircuit, SteerParked, SteerReconciliation, SteerSync};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -117,15 +120,35 @@ impl Bench {
         bench
     }
 
-    async fn send(&self, method: Method, uri: &str, body: &str) -> (StatusCode, Value) {
+    fn handler(&self) -> Arc<SteerSync<Brands, Events, Queue>> {
+        self.handler_on(self.reconciliations.clone())
+    }
+
+    fn handler_on(
+        &self,
+        reconciliations: Arc<dyn Reconciliations>,
+    ) -> Arc<SteerSync<Brands, Events, Queue>> {
         let circuits = Arc::new(self.circuits.clone());
         let breaker = CircuitBreaker::new(circuits.clone(), "cms", CircuitConfig::default());
-        let handler = Arc::new(SteerSync::new(
+        Arc::new(SteerSync::new(
             SteerBrands::new(self.brands.clone(), self.events.clone()),
             SteerCircuit::new(breaker, circuits),
             SteerParked::new(self.queue.clone()),
-            SteerReconciliation::new(self.reconciliations.clone()),
-        ));
+            SteerReconciliation::new(reconciliations),
+        ))
+    }
+
+    async fn send(&self, method: Method, uri: &str, body: &str) -> (StatusCode, Value) {
+        self.send_to(self.handler(), method, uri, body).await
+    }
+
+    async fn send_to(
+        &self,
+        handler: Arc<SteerSync<Brands, Events, Queue>>,
+        method: Method,
+        uri: &str,
+        body: &str,
+    ) -> (StatusCode, Value) {
         let service = ServiceBuilder::new()
             .layer(admin_api::ErrorResponses)
             .service(service_fn(move |request: Request| {
