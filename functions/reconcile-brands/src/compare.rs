@@ -196,7 +196,7 @@ impl<S: Inventory> Both<'_, S> {
             return Ok(Compared::default());
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let asked = self.caller.cms.get_brands(&texts);
+        let asked = || self.caller.cms.get_brands(&texts);
         let entries = self.caller.call(self.moment.latest(), asked).await?;
         let mut entries: BTreeMap<String, Entry> = entries
             .into_iter()
