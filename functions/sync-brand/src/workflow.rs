@@ -23,6 +23,9 @@ use crate::{
 /// How long a 403 is waited for to go away.
 const FORBIDDEN_FOR: Duration = Duration::from_hours(1);
 
+/// Why a name that an editor has given an entry stays.
+const EDITED: &str = "an editor has renamed the entry since";
+
 /// What a run of the workflow works on: one row, and the CMS.
 pub struct SyncContext<C> {
     pub(crate) target: Arc<CmsTarget<C>>,
@@ -161,6 +164,9 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         if is_as_wanted(held.as_ref(), Some(name)) {
             return Ok(StepResponse::new(held));
         }
+        if context.is_edited(from.as_ref(), held.as_ref()) {
+            return Err(StepError::permanent(EDITED));
+        }
         if held != *from {
             settled(call)?;
         }
@@ -178,19 +184,16 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         call: &Call,
     ) -> Result<(), StepError> {
         let CmsChange { id, from, to } = change;
-        let Some(Held { name, unlinked, .. }) = from else {
-            return context.bring(*id, None, None, call).await.map(drop);
-        };
-        if *unlinked {
-            return Ok(());
-        }
-        let held = context.held(*id, call).await?;
-        let is_edited = held.is_some() && name_of(held.as_ref()) != to.as_deref();
-        if is_as_wanted(held.as_ref(), Some(name)) || is_edited {
+        if from.as_ref().is_some_and(|held| held.unlinked) {
             return Ok(());
         }
         settled(call)?;
-        context.bring(*id, held, Some(name), call).await.map(drop)
+        let (held, name) = (context.held(*id, call).await?, name_of(from.as_ref()));
+        let is_edited = held.is_some() && name_of(held.as_ref()) != to.as_deref();
+        if is_as_wanted(held.as_ref(), name) || is_edited {
+            return Ok(());
+        }
+        context.bring(*id, held, name, call).await.map(drop)
     }
 }
 
@@ -207,6 +210,13 @@ impl<C: Cms> SyncContext<C> {
             Some(Known(held)) => Ok(held),
             None => self.read(id, call).await,
         }
+    }
+
+    /// Whether an editor has written what is held, since the run knew what the CMS held, and no policy says that it goes.
+    fn is_edited(&self, known: Option<&Held>, held: Option<&Held>) -> bool {
+        let known = known.filter(|known| !known.unlinked).map(Held::shown);
+        let shown = held.filter(|held| !held.unlinked).map(Held::shown);
+        shown.is_some() && shown != known && self.conflicts != Conflicts::Ours
     }
 
     /// Asks the CMS.
@@ -277,13 +287,7 @@ impl<C: Cms> SyncContext<C> {
                 (Some(supposed), None) if supposed.unlinked => {
                     "the CMS no longer has the entry as an editor made it"
                 }
-                (Some(supposed), Some(found))
-                    if !supposed.unlinked
-                        && found.shown() != supposed.shown()
-                        && self.conflicts != Conflicts::Ours =>
-                {
-                    "an editor has renamed the entry since"
-                }
+                _ if self.is_edited(supposed.as_ref(), found.as_ref()) => EDITED,
                 _ => {
                     let message = "the CMS holds another state than was known";
                     return Err(StepError::transient(message).with_source(refusal));
@@ -343,9 +347,10 @@ impl<C: Cms> SyncContext<C> {
                 let link = cms.link_brand(&brand, &entry, &key);
                 self.call(purpose, link).await
             } else {
-                // The same change of another revision is another request.
-                let revision = entry.revision.as_deref().unwrap_or_default();
-                let key = format!("{key}/update/{revision}");
+                // The same change of another state is another request.
+                let state = entry.revision.clone();
+                let state = state.unwrap_or_else(|| checksum(held.shown()));
+                let key = format!("{key}/update/{state}");
                 let update = cms.update_brand(&brand, &entry, &key);
                 self.call(purpose, update).await
             }
@@ -370,6 +375,14 @@ fn settled(call: &Call) -> Result<(), StepError> {
     };
     let wait = call.now.until(until);
     Err(StepError::transient("an earlier call may still take effect").with_retry_after(wait))
+}
+
+/// A short text that stands for a name: FNV-1a, which is the same in each build.
+fn checksum(name: &str) -> String {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 fn held(CmsEntry { brand, entry }: CmsEntry) -> Held {
