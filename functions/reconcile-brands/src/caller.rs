@@ -11,6 +11,8 @@ use workflow::{Environment, Timestamp};
 
 /// The key under which failures count for the circuit: as those of one brand, so that they alone do not open it.
 const FAILURES: &str = "reconciliation";
+/// How often a call is made again that was beyond the limit of the CMS.
+const LIMITED: usize = 3;
 
 /// The CMS, for reads.
 pub struct CmsCaller {
@@ -43,8 +45,26 @@ pub(crate) enum CallError {
 }
 
 impl CmsCaller {
-    /// Makes a call, which has to begin by `latest`.
-    pub(crate) async fn call<T>(
+    /// Makes a call, which has to begin by `latest`. One that the CMS refuses as beyond its limit is made again: a page takes
+    /// two calls, which a limit of one a second would never let through in the same minute.
+    pub(crate) async fn call<T, F>(
+        &self,
+        latest: Option<Timestamp>,
+        request: impl Fn() -> F,
+    ) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, CmsError>>,
+    {
+        for _ in 0..LIMITED {
+            match self.try_call(latest, request()).await {
+                Err(CallError::Failed(CmsError::Unavailable { status: 429, .. })) => {}
+                answer => return answer,
+            }
+        }
+        self.try_call(latest, request()).await
+    }
+
+    async fn try_call<T>(
         &self,
         latest: Option<Timestamp>,
         request: impl Future<Output = Result<T, CmsError>>,

@@ -196,7 +196,7 @@ impl<S: Inventory> Both<'_, S> {
             return Ok(Compared::default());
         }
         let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        let asked = self.caller.cms.get_brands(&texts);
+        let asked = || self.caller.cms.get_brands(&texts);
         let entries = self.caller.call(self.moment.latest(), asked).await?;
         let (mut by_id, mut doubles) = (BTreeMap::new(), BTreeSet::new());
         for entry in entries {

@@ -274,7 +274,7 @@ where
             Stage::Entries => {
                 let listed = self
                     .caller
-                    .call(latest, cms.list_brands(after, PAGE))
+                    .call(latest, || cms.list_brands(after, PAGE))
                     .await?;
                 seen.requests = 1;
                 seen.entries = listed.entries.len();
@@ -324,7 +324,7 @@ where
             Stage::UnlinkedEntries => {
                 let listed = self
                     .caller
-                    .call(latest, cms.list_unlinked(after, PAGE))
+                    .call(latest, || cms.list_unlinked(after, PAGE))
                     .await?;
                 seen.requests = 1;
                 seen.entries = listed.entries.len();
@@ -438,7 +438,7 @@ where
             findings.extend(both.compare(ids).await?.findings);
         }
         if hints.contains(&Hint::entries()) {
-            let asked = self.caller.cms.list_unlinked(None, PAGE);
+            let asked = || self.caller.cms.list_unlinked(None, PAGE);
             let listed = self.caller.call(moment.latest(), asked).await?;
             let entries = listed.entries.into_iter().map(Entry::from).collect();
             findings.extend(both.made_there(&self.target, entries).await?);

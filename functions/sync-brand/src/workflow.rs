@@ -201,29 +201,16 @@ impl<C: Cms + 'static> Step<SyncContext<C>> for SyncBrandToCms {
         if from.as_ref().is_some_and(|held| held.unlinked) {
             return Ok(());
         }
-        let held = if from.is_some() {
-            context.held(*id, call).await?
-        } else {
-            // What was created is deleted without another look.
-            context.known().clone().and_then(|Known(held)| held)
-        };
-        let is_ours = |held: &Held| {
-            let written = to.as_deref();
-            written.is_some_and(|written| is_alike(held.shown(), written))
-        };
+        settled(call)?;
+        let held = context.held(*id, call).await?;
+        let written = |held: &Held| to.as_deref().is_some_and(|to| is_alike(held.shown(), to));
+        let is_edited = held.as_ref().is_some_and(|held| !written(held));
         let name = name_of(from.as_ref());
-        let is_edited = held.as_ref().is_some_and(|held| !is_ours(held));
-        if is_edited || name.is_some() && is_as_wanted(held.as_ref(), name) {
+        if is_edited || is_as_wanted(held.as_ref(), name) {
             return Ok(());
         }
         // What it finds changed meanwhile it looks at once more.
-        let again = (true, call);
-        // A deletion is sent although the CMS does not hold the brand: it may show that late.
-        let Some(name) = name else {
-            return context.bring(*id, None, None, again).await.map(drop);
-        };
-        settled(call)?;
-        context.bring(*id, held, Some(name), again).await.map(drop)
+        context.bring(*id, held, name, (true, call)).await.map(drop)
     }
 }
 

@@ -497,16 +497,20 @@ pub async fn take_up_seen<S: SyncStore>(
         run: None,
         ..row.subscriber(name)
     };
+    let version = row.brand.version;
+    let others = row.subscribers.iter().filter(|(other, _)| *other != name);
+    let marks = others.filter_map(|(_, state)| state.mark_of(version));
     let schedule = Schedule {
         due_at: Some(now),
-        ..Schedule::default()
+        attention_since: marks.map(|mark| mark.since).min(),
+        expires_at: None,
     };
     let write = SyncWrite {
         id: row.brand.id,
         seen: row.lease.clone(),
         lease: Lease::following(row.lease.as_ref(), token, None),
         subscribers: BTreeMap::from([(name.to_owned(), state)]),
-        scope: WriteScope::Schedule(row.brand.version, schedule),
+        scope: WriteScope::Schedule(version, schedule),
     };
     Ok(match store.write(&write).await? {
         SyncWritten::Applied => true,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use cms::{Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef};
+use cms::{Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef, UnlinkedPage};
 use futures::future::select;
 use tokio::{
     sync::oneshot,
@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    entries::{Act, Changed, Entries, Request},
     invariants,
     plan::{Away, Fault},
     world::World,
@@ -35,42 +36,22 @@ pub(crate) struct CmsServer(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    held: BTreeMap<String, Entry>,
+    entries: Entries,
     /// What each key was used for, and what was answered for good.
     keys: BTreeMap<String, (Request, Option<Answer>)>,
+    /// The entry as a key's request left it.
+    left: BTreeMap<String, CmsEntry>,
     in_flight: Vec<InFlight>,
     /// The attempts of runs that have had a refusal.
     refused_attempts: BTreeSet<String>,
     refused_brands: BTreeSet<String>,
+    /// The brands of which a worker has read what an editor had written.
+    seen_edited: BTreeSet<String>,
     calls: usize,
     undone: usize,
     /// When the requests within the limit came, of the last second.
     taken: VecDeque<Instant>,
     refused_by_limit: usize,
-}
-
-/// An entry.
-#[derive(Clone)]
-struct Entry {
-    name: String,
-    /// Counts the changes, the editors' among them.
-    revision: u64,
-}
-
-impl Entry {
-    fn of(&self, id: &str) -> CmsEntry {
-        CmsEntry {
-            brand: CmsBrand {
-                id: id.to_owned(),
-                name: self.name.clone(),
-            },
-            entry: EntryRef {
-                name: None,
-                id: None,
-                revision: Some(self.revision.to_string()),
-            },
-        }
-    }
 }
 
 /// A request that may still act.
@@ -79,15 +60,8 @@ struct InFlight {
     id: String,
     key: String,
     worker: Arc<str>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Request {
-    verb: &'static str,
-    id: String,
-    name: Option<String>,
-    /// What the entry is known to have.
-    known: EntryRef,
+    /// Why it may overwrite what an editor has written, as it was when it was sent.
+    excuse: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,35 +143,29 @@ struct Fate {
 
 impl CmsServer {
     pub(crate) fn holds(&self, id: &str) -> Option<String> {
-        self.entry(id).map(|entry| entry.name)
+        self.with(|entries| entries.get(id).map(|entry| entry.name.clone()))
     }
 
-    fn entry(&self, id: &str) -> Option<Entry> {
-        self.0.lock().unwrap().held.get(id).cloned()
+    /// Looks at the entries, or changes them.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut Entries) -> T) -> T {
+        look(&mut self.0.lock().unwrap().entries)
     }
 
-    /// An editor changes something of the brand's entry that is no concern of ours.
-    fn edit(&self, id: &str) {
-        if let Some(entry) = self.0.lock().unwrap().held.get_mut(id) {
-            entry.revision += 1;
-        }
+    fn entry(&self, id: &str) -> Option<CmsEntry> {
+        self.with(|entries| entries.get(id).map(|entry| entry.of(id)))
+    }
+
+    /// An editor changes the entries.
+    pub(crate) fn edit(&self, world: &World, act: &Act) -> Changed {
+        let has_revisions = world.plan.cms_has_revisions;
+        self.with(|entries| entries.edit(act, has_revisions))
     }
 
     /// How the request disagrees with what is held.
-    fn conflict(&self, request: &Request) -> Option<u16> {
-        match (request.verb, self.entry(&request.id)) {
-            ("create", Some(_)) => Some(409),
-            ("update", None) => Some(404),
-            ("update", Some(entry)) => {
-                let EntryRef { revision, name, .. } = &request.known;
-                let is_stale = revision
-                    .as_ref()
-                    .is_some_and(|it| *it != entry.revision.to_string());
-                let is_renamed = name.as_ref().is_some_and(|it| *it != entry.name);
-                (is_stale || is_renamed).then_some(412)
-            }
-            _ => None,
-        }
+    fn conflict(&self, world: &World, request: &Request) -> Option<u16> {
+        let conflict = self.with(|entries| entries.conflict(request))?;
+        let is_overlooked = world.plan.cms_overwrites && conflict == 412;
+        (!is_overlooked).then_some(conflict)
     }
 
     pub(crate) fn is_in_flight(&self, id: &str) -> bool {
@@ -206,11 +174,12 @@ impl CmsServer {
     }
 
     pub(crate) fn has_refused(&self, id: &str) -> bool {
-        self.0.lock().unwrap().refused_brands.contains(id)
+        let state = self.0.lock().unwrap();
+        state.refused_brands.contains(id) || state.seen_edited.contains(id)
     }
 
     pub(crate) fn brands(&self) -> Vec<String> {
-        self.0.lock().unwrap().held.keys().cloned().collect()
+        self.with(|entries| entries.brands())
     }
 
     /// How many calls came, and how many of them were compensations.
@@ -245,37 +214,83 @@ impl CmsServer {
         is_beyond
     }
 
-    fn act(&self, world: &World, request: &Request, key: &str, answer: Answer) {
-        {
+    /// Carries a request out, unless the entry is another by now. Answers how it disagrees then.
+    fn act(&self, world: &World, sent: (usize, &Request, &str), answer: Answer) -> Option<u16> {
+        let (number, request, key) = sent;
+        let excuse = self.land(number);
+        if let Some((_, Some(Answer::Done))) = self.0.lock().unwrap().keys.get(key) {
+            return None;
+        }
+        if let Some(status) = self.conflict(world, request) {
+            world.story.count(Fault::CmsOverwriteAverted);
+            world.tell("CMS", format_args!("is otherwise: {}", request.told(world)));
+            self.note_conflict(request, key);
+            if let Some((_, kept)) = self.0.lock().unwrap().keys.get_mut(key) {
+                *kept = Some(Answer::Conflict(status));
+            }
+            return Some(status);
+        }
+        let has_revisions = world.plan.cms_has_revisions;
+        let doubles = request.verb == "create"
+            && self.with(|entries| {
+                let of_entries = entries.unlinked_brands();
+                of_entries
+                    .iter()
+                    .any(|(id, _)| id.to_string() == request.id)
+            });
+        let changed = {
             let mut state = self.0.lock().unwrap();
-            if let Some((_, Some(Answer::Done))) = state.keys.get(key) {
-                return;
-            }
-            let id = request.id.clone();
-            match &request.name {
-                None => {
-                    state.held.remove(&id);
-                }
-                Some(name) => {
-                    let entry = state.held.get(&id);
-                    if entry.is_some() && request.verb == "create" {
-                        return;
-                    }
-                    let revision = entry.map_or(0, |entry| entry.revision) + 1;
-                    let name = name.clone();
-                    state.held.insert(id, Entry { name, revision });
-                }
-            }
+            let changed = state.entries.carry_out(request, has_revisions);
             if let Some((_, kept)) = state.keys.get_mut(key) {
                 *kept = Some(answer);
             }
-        }
+            if let Some(entry) = state.entries.get(&request.id) {
+                let entry = entry.of(&request.id);
+                state.left.insert(key.to_owned(), entry);
+            }
+            changed
+        };
         world.tell("CMS", format_args!("carries out: {}", request.told(world)));
+        if doubles {
+            let brand = world.of(&request.id);
+            world.break_promise(format_args!("a second entry is made of {brand}"));
+        }
+        if let Some(name) = changed.overwritten {
+            let brand = world.of(&request.id);
+            match excuse {
+                Some(excuse) => world.tell("CMS", format_args!("loses {name:?}: {excuse}")),
+                None => world.break_promise(format_args!(
+                    "an editor named the entry of {brand} {name:?}, and that is lost"
+                )),
+            }
+        }
         invariants::cms_changed(world, &request.id);
+        None
+    }
+
+    /// A request that an editor was faster than is refused for good.
+    fn note_conflict(&self, request: &Request, key: &str) {
+        let mut state = self.0.lock().unwrap();
+        if request.verb == "link" || state.entries.is_touched(&request.id) {
+            state.refused_attempts.insert(attempt_of(key).to_owned());
+            state.refused_brands.insert(request.id.clone());
+        }
     }
 }
 
 impl Request {
+    /// Whether both ask for the same. Whether the CMS's own id is known makes no difference.
+    fn is_as(&self, other: &Self) -> bool {
+        let of = |request: &Self| Self {
+            known: EntryRef {
+                id: None,
+                ..request.known.clone()
+            },
+            ..request.clone()
+        };
+        of(self) == of(other)
+    }
+
     fn told(&self, world: &World) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         format!("{} {} {name}", self.verb, world.of(&self.id))
@@ -292,7 +307,7 @@ pub(crate) struct CmsClient {
 }
 
 impl CmsClient {
-    async fn change(&self, request: Request, key: &str) -> Result<(), CmsError> {
+    async fn change(&self, request: Request, key: &str) -> Result<Option<CmsEntry>, CmsError> {
         let world = &self.world;
         let number = self.check(&request, key);
         let Fate {
@@ -313,18 +328,22 @@ impl CmsClient {
         }
         let last_moment = (*self.last_moment.lock().unwrap()).min(Instant::now() + TIMEOUT);
         let (caller, given_up) = oneshot::channel::<()>();
-        let (server, key) = (Arc::clone(world), key.to_owned());
+        let (server, sent) = (Arc::clone(world), key.to_owned());
+        let (conflicts, mut conflict) = oneshot::channel();
         let acts = async move {
             match effect {
-                Effect::Never => return server.cms.land(number),
+                Effect::Never => {
+                    server.cms.land(number);
+                    return;
+                }
                 Effect::After(delay) => sleep(delay).await,
                 Effect::Late(delay) => {
                     select(given_up, std::pin::pin!(sleep_until(last_moment))).await;
                     sleep(delay).await;
                 }
             }
-            server.cms.land(number);
-            server.cms.act(&server, &request, &key, kept);
+            let conflict = server.cms.act(&server, (number, &request, &sent), kept);
+            let _ = conflicts.send(conflict);
         };
         match effect {
             Effect::Never => acts.await,
@@ -332,7 +351,12 @@ impl CmsClient {
         }
         sleep(answered_after).await;
         drop(caller);
-        answer.result(world.chance.millis(1_000..60_000))
+        let answer = match conflict.try_recv() {
+            Ok(Some(status)) if answer == Answer::Done => Answer::Conflict(status),
+            _ => answer,
+        };
+        answer.result(world.chance.millis(1_000..60_000))?;
+        Ok(self.state().left.get(key).cloned())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -342,9 +366,13 @@ impl CmsClient {
     /// Takes note of a request, and of the promises that it may break.
     fn check(&self, request: &Request, key: &str) -> usize {
         let (world, who) = (&self.world, &self.worker);
+        let excuse = invariants::excuse(world, &request.id);
         let mut broken = Vec::new();
         let mut state = self.state();
         state.calls += 1;
+        if excuse.is_some() {
+            state.entries.doubt(&request.id);
+        }
         for other in state
             .in_flight
             .iter()
@@ -358,12 +386,13 @@ impl CmsClient {
         }
         let known = state.keys.entry(key.to_owned());
         let (before, _) = known.or_insert_with(|| (request.clone(), None));
-        if before != request {
+        if !before.is_as(request) {
             broken.push(format!("key {key} means {before:?} and {request:?}"));
         }
         if key.contains("/undo-") {
             state.undone += 1;
-            if !state.refused_attempts.contains(attempt_of(key)) {
+            let is_refused = state.refused_attempts.contains(attempt_of(key));
+            if !is_refused && !state.seen_edited.contains(&request.id) {
                 broken.push(format!("{who} undoes what was not refused"));
             }
         }
@@ -373,6 +402,7 @@ impl CmsClient {
             id: request.id.clone(),
             key: key.to_owned(),
             worker: Arc::clone(who),
+            excuse,
         });
         drop(state);
         for what in broken {
@@ -402,10 +432,11 @@ impl CmsClient {
             return Some((Answer::Page, false));
         }
         if world.strikes(Fault::CmsEdited) {
-            world.cms.edit(&request.id);
+            world.cms.with(|entries| entries.touch(&request.id));
         }
-        if let Some(status) = world.cms.conflict(request) {
+        if let Some(status) = world.cms.conflict(world, request) {
             world.story.count(Fault::CmsConflict);
+            world.cms.note_conflict(request, key);
             // Payload answers so that an id is taken.
             let answer = if status == 409 && chance.permille(300) {
                 Answer::Failed(500)
@@ -525,10 +556,14 @@ impl CmsClient {
 }
 
 impl CmsServer {
-    /// The request does not act any more.
-    fn land(&self, number: usize) {
+    /// The request does not act any more. Answers its excuse.
+    fn land(&self, number: usize) -> Option<&'static str> {
         let mut state = self.0.lock().unwrap();
-        state.in_flight.retain(|request| request.number != number);
+        let place = state
+            .in_flight
+            .iter()
+            .position(|request| request.number == number)?;
+        state.in_flight.remove(place).excuse
     }
 }
 
@@ -540,31 +575,25 @@ fn attempt_of(key: &str) -> &str {
 #[async_trait]
 impl Cms for CmsClient {
     async fn get_brand(&self, id: &str) -> Result<Option<CmsEntry>, CmsError> {
-        let (world, who) = (&self.world, &self.worker);
-        self.state().calls += 1;
-        let answer = match self.away() {
-            Some(Away::Hanging) => {
-                sleep(NEVER).await;
-                Answer::Unclear(1)
+        self.read(|cms| {
+            let held = cms.entry(id);
+            let told = held.as_ref().map_or("nothing", |entry| &entry.brand.name);
+            let told = format!("{} in the CMS: {told}", self.world.of(id));
+            let mut state = cms.0.lock().unwrap();
+            if state.entries.is_touched(id) {
+                state.seen_edited.insert(id.to_owned());
             }
-            Some(Away::Unauthorized) => Answer::Unauthorized,
-            Some(Away::ReadOnly) => Answer::Done,
-            Some(_) => Answer::Failed(503),
-            None if world.cms.is_beyond_limit(world) => Answer::BeyondLimit,
-            None if world.strikes(Fault::CmsRequestLost) => Answer::Unclear(504),
-            None => Answer::Done,
-        };
-        sleep(world.chance.millis(5..50)).await;
-        let held = world.cms.entry(id);
-        let told = held.as_ref().map_or("nothing", |entry| &entry.name);
-        let brand = world.of(id);
-        world.tell(
-            who,
-            format_args!("reads {brand} in the CMS: {told} ({answer:?})"),
-        );
-        sleep(world.chance.millis(5..50)).await;
-        answer.result(Duration::from_secs(1))?;
-        Ok(held.map(|entry| entry.of(id)))
+            (held, told)
+        })
+        .await
+    }
+
+    async fn get_brands(&self, ids: &[String]) -> Result<Vec<CmsEntry>, CmsError> {
+        self.read(|cms| {
+            let held = ids.iter().filter_map(|id| cms.entry(id)).collect();
+            (held, format!("{} brands in the CMS", ids.len()))
+        })
+        .await
     }
 
     async fn create_brand(&self, brand: &CmsBrand, key: &str) -> Result<CmsEntry, CmsError> {
@@ -588,11 +617,33 @@ impl Cms for CmsClient {
             name: None,
             known: EntryRef::default(),
         };
-        self.change(request, key).await
+        self.change(request, key).await.map(drop)
     }
 
-    async fn list_brands(&self, _: Option<&str>, _: u16) -> Result<CmsPage, CmsError> {
-        unreachable!("no worker lists the CMS")
+    async fn list_brands(&self, after: Option<&str>, _: u16) -> Result<CmsPage, CmsError> {
+        self.read(|cms| {
+            let (entries, next) = cms.with(|entries| entries.page(after));
+            (CmsPage { entries, next }, "a page of the CMS".to_owned())
+        })
+        .await
+    }
+
+    async fn list_unlinked(&self, after: Option<&str>, _: u16) -> Result<UnlinkedPage, CmsError> {
+        self.read(|cms| {
+            let (entries, next) = cms.with(|entries| entries.unlinked_page(after));
+            let told = "a page of entries without a brand".to_owned();
+            (UnlinkedPage { entries, next }, told)
+        })
+        .await
+    }
+
+    async fn link_brand(
+        &self,
+        brand: &CmsBrand,
+        entry: &EntryRef,
+        key: &str,
+    ) -> Result<CmsEntry, CmsError> {
+        self.write("link", brand, entry.clone(), key).await
     }
 }
 
@@ -611,15 +662,33 @@ impl CmsClient {
             name: Some(name),
             known,
         };
-        self.change(request, key).await?;
-        let entry = self
-            .world
-            .cms
-            .entry(&brand.id)
-            .map(|entry| entry.of(&brand.id));
+        let entry = self.change(request, key).await?;
         Ok(entry.unwrap_or_else(|| CmsEntry {
             brand: brand.clone(),
             entry: EntryRef::default(),
         }))
+    }
+
+    async fn read<T>(&self, look: impl FnOnce(&CmsServer) -> (T, String)) -> Result<T, CmsError> {
+        let (world, who) = (&self.world, &self.worker);
+        self.state().calls += 1;
+        let answer = match self.away() {
+            Some(Away::Hanging) => {
+                sleep(NEVER).await;
+                Answer::Unclear(1)
+            }
+            Some(Away::Unauthorized) => Answer::Unauthorized,
+            Some(Away::ReadOnly) => Answer::Done,
+            Some(_) => Answer::Failed(503),
+            None if world.cms.is_beyond_limit(world) => Answer::BeyondLimit,
+            None if world.strikes(Fault::CmsRequestLost) => Answer::Unclear(504),
+            None => Answer::Done,
+        };
+        sleep(world.chance.millis(5..50)).await;
+        let (found, told) = look(&world.cms);
+        world.tell(who, format_args!("reads {told} ({answer:?})"));
+        sleep(world.chance.millis(5..50)).await;
+        answer.result(Duration::from_secs(1))?;
+        Ok(found)
     }
 }

@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use brand::{
-    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, MemoryBrandStore,
-    Outbox, StoreError, SyncStore, SyncWrite, SyncWritten, Timestamp,
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, Changed, Created, DueRow, FoundRows,
+    Inventory, InventoryPage, MemoryBrandStore, Outbox, Place, StoreError, SubscriberState,
+    SyncStore, SyncWrite, SyncWritten, Timestamp,
 };
 use circuit::{
     CallStore, Calls, Circuit, CircuitError, CircuitStore, Committed, MemoryCircuitStore,
     TenMinutes, WINDOW,
 };
 use futures::FutureExt;
+use reconcile::{
+    Asked, Hint, Inbox, Reconciliation, ReconciliationError, ReconciliationStore, Request,
+};
 use tokio::time::sleep;
 
 use crate::{invariants, plan::Fault, world::World};
@@ -37,6 +41,15 @@ impl From<Unavailable> for CircuitError {
         Self::Unavailable(Arc::new(std::fmt::Error))
     }
 }
+
+impl From<Unavailable> for ReconciliationError {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable(Arc::new(std::fmt::Error))
+    }
+}
+
+/// A page is short, so that a world of few brands has several.
+const PAGE: u16 = 3;
 
 impl DynamoDb {
     pub(crate) fn new(world: &Arc<World>, caller: &str) -> Self {
@@ -172,6 +185,86 @@ impl SyncStore for DynamoDb {
             at_once(SyncStore::write(brands, &write))
         })
         .await
+    }
+}
+
+impl Inventory for DynamoDb {
+    async fn page(&self, after: Option<&Place>, limit: u16) -> Result<InventoryPage, StoreError> {
+        self.read(self.world.brands.page(after, limit.min(PAGE)))
+            .await?
+    }
+
+    async fn rows(&self, ids: &[BrandId]) -> Result<FoundRows, StoreError> {
+        self.read(self.world.brands.rows(ids)).await?
+    }
+
+    async fn insert(
+        &self,
+        brand: &Brand,
+        (subscriber, state): (&str, &SubscriberState),
+    ) -> Result<Created, StoreError> {
+        let (brand, subscriber, state) = (brand.clone(), subscriber.to_owned(), state.clone());
+        self.write_row(brand.id, move |brands| {
+            at_once(brands.insert(&brand, (&subscriber, &state)))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl ReconciliationStore for DynamoDb {
+    async fn load(&self, target: &str) -> Result<Reconciliation, ReconciliationError> {
+        let kept = &self.world.reconciliations;
+        self.read(ReconciliationStore::load(kept, target)).await?
+    }
+
+    async fn commit(
+        &self,
+        target: &str,
+        next: &Reconciliation,
+        expected: Option<&str>,
+    ) -> Result<bool, ReconciliationError> {
+        let (target, next) = (target.to_owned(), next.clone());
+        let expected = expected.map(str::to_owned);
+        let world = Arc::clone(&self.world);
+        let write = move || {
+            let kept = &world.reconciliations;
+            at_once(ReconciliationStore::commit(
+                kept,
+                &target,
+                &next,
+                expected.as_deref(),
+            ))
+        };
+        self.write(write).await?
+    }
+}
+
+#[async_trait]
+impl Inbox for DynamoDb {
+    async fn ask(&self, target: &str, request: &Request) -> Result<(), ReconciliationError> {
+        let (world, target) = (Arc::clone(&self.world), target.to_owned());
+        let request = request.clone();
+        let write = move || at_once(world.reconciliations.ask(&target, &request));
+        self.write(write).await?
+    }
+
+    async fn hint(&self, target: &str, hint: &Hint) -> Result<bool, ReconciliationError> {
+        let (world, target) = (Arc::clone(&self.world), target.to_owned());
+        let hint = hint.clone();
+        let write = move || at_once(world.reconciliations.hint(&target, &hint));
+        self.write(write).await?
+    }
+
+    async fn look(&self, target: &str) -> Result<Asked, ReconciliationError> {
+        self.read(self.world.reconciliations.look(target)).await?
+    }
+
+    async fn take(&self, target: &str, asked: &Asked) -> Result<(), ReconciliationError> {
+        let (world, target) = (Arc::clone(&self.world), target.to_owned());
+        let asked = asked.clone();
+        let write = move || at_once(world.reconciliations.take(&target, &asked));
+        self.write(write).await?
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::{fmt::Write, sync::Arc};
 
-use brand::{Brand, BrandId, BrandRow, CMS_SUBSCRIBER, MarkKind};
+use brand::{Brand, BrandId, BrandRow, CMS_SUBSCRIBER, Held, MarkKind};
+use cms::EntryRef;
+use journal::SyncInput;
+use reconcile::Conflicts;
 
-use crate::{cms::REFUSED, search::SEARCH, world::World};
+use crate::{cms::REFUSED, entries::Request, search::SEARCH, world::World};
 
 /// A brand's row has been written.
 pub(crate) fn row_written(
@@ -18,6 +21,10 @@ pub(crate) fn row_written(
     };
     if before == Some(&row) {
         return;
+    }
+    if row.brand.deleted_at.is_none() {
+        let (id, name) = (id.to_string(), row.brand.name.as_str());
+        world.cms.with(|entries| entries.agree(&id, name));
     }
     tell(world, writer, &row, before);
     let brand = world.of(id);
@@ -42,7 +49,14 @@ pub(crate) fn row_written(
         world.break_promise(format_args!("{brand} is marked, and was not refused"));
     }
     let held = world.cms.holds(&id.to_string());
-    if mark == Some(MarkKind::Refused) && held != state.holds.map(|held| held.name) {
+    let known = state.holds.as_ref().map(|held| &held.name);
+    // A link is not undone.
+    let may_be_none = state.holds.as_ref().is_some_and(|held| held.unlinked);
+    if mark == Some(MarkKind::Refused)
+        && held.as_ref() != known
+        && !(may_be_none && held.is_none())
+        && !is_of_editor(world, id)
+    {
         world.break_promise(format_args!(
             "{brand} is refused, and the CMS holds {held:?}"
         ));
@@ -126,7 +140,55 @@ pub(crate) fn cms_changed(world: &World, id: &str) {
     }
 }
 
-/// "Synced" is true.
+fn is_of_editor(world: &World, id: BrandId) -> bool {
+    world
+        .cms
+        .with(|entries| entries.is_of_editor(&id.to_string()))
+}
+
+/// Whether an editor has changed the brand's entry, or the one that was to become it.
+fn is_touched(world: &World, row: &BrandRow) -> bool {
+    let id = row.brand.id.to_string();
+    let is_touched = world.cms.with(|entries| entries.is_touched(&id));
+    let holds = row.subscriber(CMS_SUBSCRIBER).holds;
+    is_touched || holds.is_some_and(|held| held.unlinked && !may_be_linked(world, id, held))
+}
+
+fn may_be_linked(world: &World, id: String, held: Held) -> bool {
+    let request = Request {
+        verb: "link",
+        id,
+        name: None,
+        known: EntryRef {
+            name: Some(held.shown().to_owned()),
+            id: held.entry,
+            revision: held.revision,
+        },
+    };
+    let conflict = world.cms.with(|entries| entries.conflict(&request));
+    conflict.is_none()
+}
+
+/// Why a request that is sent now may overwrite what an editor has written: a deletion takes the entry with it, the policy says so,
+/// or the run reads the CMS first and brings whatever it finds to what the row says.
+pub(crate) fn excuse(world: &World, id: &str) -> Option<&'static str> {
+    let row = world.brands.row(id.parse().ok()?)?;
+    if row.brand.deleted_at.is_some() {
+        return Some("the brand is deleted");
+    }
+    if world.policies().conflicts == Conflicts::Ours {
+        return Some("conflicts are ours");
+    }
+    let state = row.subscriber(CMS_SUBSCRIBER);
+    let Some(run) = state.run else {
+        return state.in_doubt.then_some("it was taken up meanwhile");
+    };
+    let run: workflow::Run = serde_json::from_str(&run.record).ok()?;
+    let input: SyncInput = run.input.parse().ok()?;
+    input.in_doubt.then_some("its run began in doubt")
+}
+
+/// "Synced" is true, unless an editor has changed it since.
 fn cms_agrees(world: &World, row: &BrandRow) {
     let (id, state) = (row.brand.id.to_string(), row.subscriber(CMS_SUBSCRIBER));
     if state.reached < row.brand.version || state.run.is_some() {
@@ -135,7 +197,7 @@ fn cms_agrees(world: &World, row: &BrandRow) {
     let is_there = row.brand.deleted_at.is_none();
     let expected = is_there.then(|| row.brand.name.to_string());
     let (held, brand) = (world.cms.holds(&id), world.of(&id));
-    if held != expected {
+    if held != expected && !is_of_editor(world, row.brand.id) {
         world.break_promise(format_args!(
             "{brand} is synced, and the CMS holds {held:?}"
         ));
@@ -199,9 +261,13 @@ pub(crate) fn at_rest(world: &Arc<World>) {
         row_written(world, "at rest", row.brand.id, None);
         let is_refused = name.starts_with(REFUSED) && row.brand.deleted_at.is_none();
         let mark = row.subscriber(CMS_SUBSCRIBER).mark.map(|mark| mark.kind);
-        if row.attention_since().is_some() != is_refused {
+        let is_marked = row.attention_since().is_some();
+        if is_marked != is_refused && !(is_marked && is_touched(world, &row)) {
             world.break_promise(format_args!("{brand} ({name:?}) at rest: {mark:?}"));
         }
+    }
+    if let Some(lost) = world.cms.with(|entries| entries.lost()) {
+        world.break_promise(format_args!("an editor wrote {lost}, and that is lost"));
     }
     for id in world.cms.brands() {
         if id

@@ -12,10 +12,13 @@
 mod client;
 mod cms;
 mod dynamodb;
+mod editors;
+mod entries;
 mod invariants;
 mod plan;
 mod process;
 mod queue;
+mod reconciler;
 #[cfg(test)]
 mod scenarios;
 mod search;
@@ -49,14 +52,15 @@ fn in_world<F: Future>(plan: Plan, work: impl FnOnce(Arc<World>) -> F) -> (Arc<W
         let world = World::new(plan);
         tokio::spawn(process::deliver(Arc::clone(&world)));
         tokio::spawn(process::sweep(Arc::clone(&world)));
+        tokio::spawn(reconciler::schedule(Arc::clone(&world)));
         let output = work(Arc::clone(&world)).await;
         (world, output)
     })
 }
 
-/// Runs the world of a seed to its end.
-fn run(seed: u64) -> Ending {
-    let (world, ()) = in_world(Plan::of_seed(seed), async |world| {
+/// Runs a world to its end.
+fn run(plan: Plan) -> Ending {
+    let (world, ()) = in_world(plan, async |world| {
         let clients =
             (1..=world.plan.brands).map(|number| client::client(Arc::clone(&world), number));
         let operator = async {
@@ -64,7 +68,9 @@ fn run(seed: u64) -> Ending {
                 client::meddle(Arc::clone(&world)).await;
             }
         };
-        futures::future::join(futures::future::join_all(clients), operator).await;
+        let clients = futures::future::join_all(clients);
+        let editors = editors::edit(Arc::clone(&world));
+        futures::future::join3(clients, operator, editors).await;
         let cms = world.plan.cms_away.iter().map(|(span, _)| span.end);
         let ends = cms.chain(world.plan.store_away.iter().map(|span| span.end));
         let end = ends.max().unwrap_or_default().max(world.plan.busy);
@@ -77,6 +83,9 @@ fn run(seed: u64) -> Ending {
         if let Some(next) = world.queue.next_at().filter(|_| !world.story.is_broken()) {
             sleep_until(next).await;
             client::come_to_rest(&world).await;
+        }
+        if !world.story.is_broken() {
+            reconciler::at_rest(&world).await;
         }
         if !world.story.is_broken() {
             invariants::at_rest(&world);
@@ -106,7 +115,7 @@ fn main() -> ExitCode {
                     if seed >= first + seeds {
                         break;
                     }
-                    let (ending, again) = (run(seed), run(seed));
+                    let (ending, again) = (run(Plan::of_seed(seed)), run(Plan::of_seed(seed)));
                     let mut counts = counts.lock().unwrap();
                     for (count, more) in counts.iter_mut().zip(&ending.counts) {
                         *count += more;

@@ -2,6 +2,8 @@
 
 use std::{ops::Range, sync::Mutex, time::Duration};
 
+use reconcile::{Conflicts, Edits, Made, Orphans, Policies};
+
 /// The one source of chance.
 pub(crate) struct Chance(Mutex<fastrand::Rng>);
 
@@ -93,6 +95,16 @@ faults! {
     ClockOff: 0, "worker with a wrong clock";
     OperatorCircuit: 0, "circuit opened and closed by hand";
     OperatorTakesUp: 0, "brand taken up by hand meanwhile";
+    EditorRenamed: 0, "editor renamed an entry";
+    EditorDeleted: 0, "editor deleted an entry";
+    EditorMade: 0, "editor made an entry";
+    EditorRestored: 0, "editor restored a deleted entry";
+    WebhookLost: 500, "webhook of the CMS lost";
+    CmsOverwriteAverted: 0, "CMS kept an editor's change from a request that came later";
+    ReconcilerKilled: 300, "reconciliation killed";
+    ReconcilerStoodStill: 200, "reconciliation stood still past its lease";
+    ReconciliationStopped: 0, "reconciliation stopped by a guard";
+    Repaired: 0, "difference mended";
 }
 
 /// What a simulated CMS that is away does.
@@ -139,6 +151,22 @@ pub(crate) struct Plan {
     /// Whether clients change and delete brands, and use names that the CMS refuses.
     pub(crate) clients_change: bool,
     pub(crate) operator_meddles: bool,
+    /// What editors of the CMS do meanwhile, if there are any.
+    pub(crate) editors: Option<Editors>,
+    /// Whether the CMS gives each state of an entry a revision.
+    pub(crate) cms_has_revisions: bool,
+    /// A fault of the CMS that tests choose: it changes an entry whatever it was supposed to hold.
+    pub(crate) cms_overwrites: bool,
+}
+
+/// Editors of the CMS, and what follows from what they do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Editors {
+    /// How many changes they make.
+    pub(crate) acts: usize,
+    pub(crate) policies: Policies,
+    /// A mistake that tests make: the reconciliation follows these policies instead.
+    pub(crate) reconciler: Option<Policies>,
 }
 
 const MINUTE: u64 = 60;
@@ -165,6 +193,9 @@ impl Plan {
             sweep_at: chance.millis(0..60_000),
             clients_change: false,
             operator_meddles: false,
+            editors: None,
+            cms_has_revisions: true,
+            cms_overwrites: false,
         }
     }
 
@@ -207,9 +238,20 @@ impl Plan {
             &[20, 2 * MINUTE, 20 * MINUTE, 3 * HOUR]
         };
         let cms_away = chance.permille(400).then(|| (span(lengths), away));
+        let editors = chance.permille(500).then(|| Editors {
+            acts: 1 + chance.below(8),
+            policies: Policies {
+                edits: chance.one_of(Edits::ALL),
+                conflicts: chance.one_of(Conflicts::ALL),
+                made: chance.one_of(Made::ALL),
+                orphans: chance.one_of(Orphans::ALL),
+            },
+            reconciler: None,
+        });
         let store_away = chance.permille(150).then(|| span(&[10, MINUTE, HOUR]));
         // Margins cover the difference between two clocks and late effects together: five seconds.
         let clocks_off = chance.one_of(&[0, 1000, 2000]);
+        let least = if editors.is_some() { 2 } else { 1 };
         Self {
             seed,
             brands: 1 + chance.below(8),
@@ -218,13 +260,17 @@ impl Plan {
             has_second_subscriber: chance.permille(300),
             clocks_off,
             late: Duration::from_millis(4_900 - 2 * clocks_off),
-            cms_limit: chance.one_of(&[None, None, None, Some(1), Some(5)]),
+            // A conflict takes three calls at once: one a second never lets it through.
+            cms_limit: chance.one_of(&[None, None, None, Some(least), Some(5)]),
             configured_rate: chance.one_of(&[None, None, None, Some(1), Some(10)]),
             cms_away: cms_away.into_iter().collect(),
             store_away: store_away.into_iter().collect(),
             sweep_at: chance.millis(0..60_000),
             clients_change: true,
             operator_meddles: chance.permille(200),
+            editors,
+            cms_has_revisions: editors.is_none() || chance.permille(600),
+            cms_overwrites: false,
             rates,
         }
     }

@@ -35,7 +35,7 @@ use crate::{
 /// As in the template.
 const INVOCATION: Duration = Duration::from_secs(30);
 const SWEEP: Duration = Duration::from_secs(50);
-const CMS_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CMS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A process of sync-brand.
 struct Worker {
@@ -60,7 +60,7 @@ impl Worker {
         };
         let pace = Pace::new(world.plan.share_of_rate());
         let target = CmsTarget::new(cms, gate, pace, clock.clone(), record.clone(), CMS_TIMEOUT);
-        let cms = CmsSubscriber::new(target, reconcile::Conflicts::Report);
+        let cms = CmsSubscriber::new(target, world.policies().conflicts);
         let mut subscribers: Vec<Arc<dyn Subscriber>> = vec![Arc::new(cms)];
         if world.plan.has_second_subscriber {
             subscribers.push(Arc::new(SearchClient {
@@ -144,11 +144,7 @@ async fn invoke(world: &World, worker: &Arc<Worker>, batch: Vec<Message>) -> boo
             .handle(event, Some(deadline.as_millis()))
             .await
     };
-    let mut task = tokio::spawn(Freezable {
-        work: Box::pin(work),
-        freeze,
-        timer: Box::pin(sleep(Duration::ZERO)),
-    });
+    let mut task = tokio::spawn(Freezable::new(work, freeze));
     let Ok(response) = timeout(lifetime, &mut task).await else {
         task.abort();
         let _ = task.await;
@@ -174,10 +170,20 @@ async fn invoke(world: &World, worker: &Arc<Worker>, batch: Vec<Message>) -> boo
 }
 
 /// Work that stands still for a while: nothing of it runs, whatever happens meanwhile.
-struct Freezable<F> {
+pub(crate) struct Freezable<F> {
     work: Pin<Box<F>>,
     freeze: Option<(Instant, Instant)>,
     timer: Pin<Box<Sleep>>,
+}
+
+impl<F> Freezable<F> {
+    pub(crate) fn new(work: F, freeze: Option<(Instant, Instant)>) -> Self {
+        Self {
+            work: Box::pin(work),
+            freeze,
+            timer: Box::pin(sleep(Duration::ZERO)),
+        }
+    }
 }
 
 impl<F: Future> Future for Freezable<F> {

@@ -3,11 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use brand::{Brand, CMS_SUBSCRIBER, CloudEvent, MarkKind};
+use reconcile::{Edits, Policies};
 use tokio::time::sleep;
 
 use crate::{
     client, in_world, invariants,
     plan::{Away, Fault, Plan},
+    run,
     world::World,
 };
 
@@ -297,4 +299,34 @@ fn a_configured_rate_that_is_too_high_or_a_share_that_is_too_small_only_takes_lo
     // A batch of ten gets six calls in the time of an invocation; the sweep reminds of the rest.
     let (_, refused) = rushes(&[20], Some(5));
     assert!(refused < 0.02, "{refused}");
+}
+
+/// The first seed in whose world, changed so, a promise is broken that says this.
+fn first_broken(change: impl Fn(&mut Plan), promise: &str) -> Option<u64> {
+    (1..=400).find(|seed| {
+        let mut plan = Plan::of_seed(*seed);
+        change(&mut plan);
+        let broken = run(plan).broken;
+        broken.is_some_and(|broken| broken.contains(promise))
+    })
+}
+
+#[test]
+fn a_cms_that_overwrites_what_an_editor_has_written_since_is_found_out() {
+    let seed = first_broken(|plan| plan.cms_overwrites = true, "and that is lost");
+    eprintln!("found with seed {seed:?}");
+    assert!(seed.is_some());
+}
+
+#[test]
+fn a_reconciliation_that_follows_another_policy_than_the_operators_is_found_out() {
+    let overwrites = |plan: &mut Plan| {
+        if let Some(editors) = &mut plan.editors {
+            editors.policies.edits = Edits::Overwrite;
+            editors.reconciler = Some(Policies::default());
+        }
+    };
+    let seed = first_broken(overwrites, "a policy mends it, and it is not mended");
+    eprintln!("found with seed {seed:?}");
+    assert!(seed.is_some());
 }

@@ -13,6 +13,7 @@ use std::{
 use brand::{Brand, BrandId, MemoryBrandStore, Timestamp};
 use circuit::{CircuitBreaker, CircuitConfig, CircuitStore, MemoryCircuitStore};
 use futures::{FutureExt, future::BoxFuture};
+use reconcile::{MemoryReconciliationStore, Policies};
 use tokio::time::Instant;
 use workflow::Environment;
 
@@ -36,6 +37,9 @@ pub(crate) struct World {
     pub(crate) is_calm: AtomicBool,
     pub(crate) brands: MemoryBrandStore,
     pub(crate) circuits: MemoryCircuitStore,
+    pub(crate) reconciliations: MemoryReconciliationStore,
+    /// Whether the next invocation of the reconciliation begins one.
+    pub(crate) reconcile: AtomicBool,
     pub(crate) queue: Queue,
     pub(crate) cms: CmsServer,
     pub(crate) search: SearchServer,
@@ -55,6 +59,8 @@ impl World {
             is_calm: AtomicBool::new(false),
             brands: MemoryBrandStore::new(),
             circuits: MemoryCircuitStore::new(),
+            reconciliations: MemoryReconciliationStore::default(),
+            reconcile: AtomicBool::new(false),
             queue: Queue::default(),
             cms: CmsServer::default(),
             search: SearchServer::default(),
@@ -81,10 +87,21 @@ impl World {
         self.story.break_promise(self.age(), &what.to_string());
     }
 
+    /// Whether nothing goes wrong any more.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.is_calm.load(Relaxed)
+    }
+
+    /// What follows from what editors do.
+    pub(crate) fn policies(&self) -> Policies {
+        let editors = self.plan.editors.as_ref();
+        editors.map(|editors| editors.policies).unwrap_or_default()
+    }
+
     /// Whether that fault happens now.
     pub(crate) fn strikes(&self, fault: Fault) -> bool {
         let rate = self.plan.rates[fault as usize];
-        let strikes = !self.is_calm.load(Relaxed) && self.chance.permille(rate);
+        let strikes = !self.is_calm() && self.chance.permille(rate);
         if strikes {
             self.story.count(fault);
         }

@@ -168,7 +168,7 @@ async fn a_deletion_that_waits_is_undone_and_the_row_stays() {
 async fn what_the_cms_refuses_to_undo_is_marked_as_failed_and_says_who_cancelled_it() {
     let world = World::with_brand(
         r#"[{"operation":"create","kind":"transient","when":"after"},
-            {"operation":"retrieve","kind":"transient","when":"before"},
+            {"operation":"retrieve","kind":"transient","when":"before","times":2},
             {"operation":"delete","kind":"permanent","when":"before","times":1}]"#,
     );
     world.remind(None).await;

@@ -172,3 +172,36 @@ async fn a_link_that_is_refused_is_marked_and_the_entry_stays_as_it_is() {
     assert_eq!(world.cms.unlinked().len(), 1);
     assert_eq!(world.cms.brands(), []);
 }
+
+/// An editor renames the entry while the run waits, whose last call the CMS answered with 503; then the run goes on.
+async fn renamed_while_it_waits(world: &World) {
+    assert_eq!(world.mark(), None);
+    assert!(world.cms.edit(BRAND, "Theirs"));
+    world.cms.set_faults("".parse().unwrap());
+    let due_at = world.row().due_at.unwrap();
+    sleep(due_at.since(world.now()) + Duration::from_secs(1)).await;
+    world.remind(None).await;
+    assert_eq!(world.mark(), Some("refused"));
+    assert_eq!(world.name_in_cms().as_deref(), Some("Theirs"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_editor_writes_between_two_attempts_is_not_overwritten() {
+    let world = World::with_conflicts(Conflicts::Report);
+    world.hear_of(&acme()).await;
+    let fails = r#"[{"operation":"update","kind":"transient","when":"before"}]"#;
+    world.cms.set_faults(fails.parse().unwrap());
+    let renamed = world.rename("Ours").await;
+    world.hear_of(&renamed).await;
+    renamed_while_it_waits(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_editor_writes_before_a_refused_brand_is_undone_is_not_deleted() {
+    let world = World::with_brand(
+        r#"[{"operation":"create","kind":"permanent","when":"after"},
+            {"operation":"delete","kind":"transient","when":"before"}]"#,
+    );
+    world.remind(None).await;
+    renamed_while_it_waits(&world).await;
+}

@@ -94,9 +94,10 @@ async fn what_cannot_be_undone_is_marked_as_failed_and_read_before_it_is_tried_a
     world.remind(None).await;
     assert_eq!(world.mark(), Some("failed"));
     assert_eq!(world.cms.brands().len(), 1, "it is left over");
+    let read = world.cms.calls().retrieves;
     world.take_up(TakeUp::Marked).await;
     world.remind(None).await;
-    assert_eq!(world.cms.calls().retrieves, 1);
+    assert_eq!(world.cms.calls().retrieves, read + 1);
     assert_eq!(world.cms.brands().len(), 1);
     assert!(world.is_synced());
 }

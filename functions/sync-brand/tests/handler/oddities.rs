@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use brand::TakeUp;
 use cms::{Cms, CmsBrand};
+use reconcile::Conflicts;
 use tokio::time::sleep;
 
 use crate::world::{BRAND, World};
@@ -45,20 +45,22 @@ async fn a_brand_that_the_cms_holds_already_is_synced_without_a_second_entry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_entry_with_our_id_and_another_name_is_brought_to_ours_where_an_operator_says_so() {
-    let world = World::with_brand("");
-    let other = CmsBrand {
-        id: BRAND.to_owned(),
-        name: "Acme of old".to_owned(),
-    };
-    world.cms.create_brand(&other, "by hand").await.unwrap();
-    world.remind(None).await;
-    assert_eq!(world.mark(), Some("refused"));
-    assert_eq!(world.name_in_cms().as_deref(), Some("Acme of old"));
-    world.take_up(TakeUp::Marked).await;
-    world.remind(None).await;
-    assert!(world.is_synced());
-    assert_eq!(world.name_in_cms().as_deref(), Some("Acme"));
+async fn an_entry_with_our_id_and_another_name_is_brought_to_ours_if_the_policy_says_so() {
+    for (conflicts, name, is_synced) in [
+        (Conflicts::Ours, "Acme", true),
+        (Conflicts::Report, "Acme of old", false),
+    ] {
+        let world = World::with_conflicts(conflicts);
+        let other = CmsBrand {
+            id: BRAND.to_owned(),
+            name: "Acme of old".to_owned(),
+        };
+        world.cms.create_brand(&other, "by hand").await.unwrap();
+        world.remind(None).await;
+        assert_eq!(world.is_synced(), is_synced);
+        assert_eq!(world.mark().is_some(), !is_synced);
+        assert_eq!(world.name_in_cms().as_deref(), Some(name));
+    }
 }
 
 #[tokio::test(start_paused = true)]
