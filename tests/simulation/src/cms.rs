@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     entries::{Act, Changed, Entries, Request},
     invariants,
-    plan::{Away, Fault},
+    plan::{Away, Compares, Fault},
     world::World,
 };
 
@@ -157,14 +157,14 @@ impl CmsServer {
 
     /// An editor changes the entries.
     pub(crate) fn edit(&self, world: &World, act: &Act) -> Changed {
-        let has_revisions = world.plan.cms_has_revisions;
+        let has_revisions = world.plan.cms_compares == Compares::Revisions;
         self.with(|entries| entries.edit(act, has_revisions))
     }
 
     /// How the request disagrees with what is held.
     fn conflict(&self, world: &World, request: &Request) -> Option<u16> {
         let conflict = self.with(|entries| entries.conflict(request))?;
-        let is_overlooked = world.plan.cms_overwrites && conflict == 412;
+        let is_overlooked = world.plan.cms_compares == Compares::Nothing && conflict == 412;
         (!is_overlooked).then_some(conflict)
     }
 
@@ -230,7 +230,7 @@ impl CmsServer {
             }
             return Some(status);
         }
-        let has_revisions = world.plan.cms_has_revisions;
+        let has_revisions = world.plan.cms_compares == Compares::Revisions;
         let doubles = request.verb == "create"
             && self.with(|entries| {
                 let of_entries = entries.unlinked_brands();

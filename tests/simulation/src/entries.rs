@@ -345,7 +345,7 @@ impl Entries {
         let is_there = |own: &String| entries().any(|entry| entry.own == *own);
         let written = self.written.iter().find(|(own, name)| {
             let is_it = |entry: &Entry| entry.own == **own && entry.name == **name;
-            !entries().any(|entry| is_it(entry))
+            !entries().any(is_it)
         });
         let gone = self.made.iter().find(|own| {
             let brand = BrandId::of_entry(TARGET, own).to_string();

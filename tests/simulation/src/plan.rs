@@ -153,10 +153,18 @@ pub(crate) struct Plan {
     pub(crate) operator_meddles: bool,
     /// What editors of the CMS do meanwhile, if there are any.
     pub(crate) editors: Option<Editors>,
-    /// Whether the CMS gives each state of an entry a revision.
-    pub(crate) cms_has_revisions: bool,
-    /// A fault of the CMS that tests choose: it changes an entry whatever it was supposed to hold.
-    pub(crate) cms_overwrites: bool,
+    /// By what the CMS sees that an entry is another than a request supposes.
+    pub(crate) cms_compares: Compares,
+}
+
+/// By what a CMS tells two states of an entry apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compares {
+    /// Each has a revision of its own.
+    Revisions,
+    Names,
+    /// It does not: a mistake that tests make.
+    Nothing,
 }
 
 /// Editors of the CMS, and what follows from what they do.
@@ -194,8 +202,7 @@ impl Plan {
             clients_change: false,
             operator_meddles: false,
             editors: None,
-            cms_has_revisions: true,
-            cms_overwrites: false,
+            cms_compares: Compares::Revisions,
         }
     }
 
@@ -269,8 +276,11 @@ impl Plan {
             clients_change: true,
             operator_meddles: chance.permille(200),
             editors,
-            cms_has_revisions: editors.is_none() || chance.permille(600),
-            cms_overwrites: false,
+            cms_compares: if editors.is_some() && chance.permille(400) {
+                Compares::Names
+            } else {
+                Compares::Revisions
+            },
             rates,
         }
     }

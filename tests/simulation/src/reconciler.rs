@@ -165,7 +165,7 @@ pub(crate) async fn at_rest(world: &Arc<World>) {
         until_done(world, false).await;
         client::come_to_rest(world).await;
         let expected = differences(world);
-        let planned = mendable(&expected, &editors.policies);
+        let planned = mendable(&expected, editors.policies);
         let report = until_done(world, true).await;
         let Some(report) = report.filter(|_| !world.story.is_broken()) else {
             return;
@@ -270,7 +270,7 @@ fn class(world: &World, row: &BrandRow) -> Class {
 }
 
 /// The first difference that those policies mend.
-fn mendable(found: &[Difference], policies: &Policies) -> Option<String> {
+fn mendable(found: &[Difference], policies: Policies) -> Option<String> {
     let found = found.iter().find(|Difference { class, row, .. }| {
         let mark = row
             .as_ref()
@@ -281,7 +281,7 @@ fn mendable(found: &[Difference], policies: &Policies) -> Option<String> {
             Standing::Settled
         };
         let had_brand = *class == Class::MadeThere && row.is_some();
-        !had_brand && Repair::of(*class, standing, policies).is_some()
+        !had_brand && Repair::of(*class, standing, &policies).is_some()
     });
     found.map(|found| format!("{} {}", found.class, found.id))
 }

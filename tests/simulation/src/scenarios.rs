@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::{
     client, in_world, invariants,
-    plan::{Away, Fault, Plan},
+    plan::{Away, Compares, Fault, Plan},
     run,
     world::World,
 };
@@ -313,7 +313,10 @@ fn first_broken(change: impl Fn(&mut Plan), promise: &str) -> Option<u64> {
 
 #[test]
 fn a_cms_that_overwrites_what_an_editor_has_written_since_is_found_out() {
-    let seed = first_broken(|plan| plan.cms_overwrites = true, "and that is lost");
+    let seed = first_broken(
+        |plan| plan.cms_compares = Compares::Nothing,
+        "and that is lost",
+    );
     eprintln!("found with seed {seed:?}");
     assert!(seed.is_some());
 }
