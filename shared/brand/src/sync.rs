@@ -441,10 +441,6 @@ pub async fn take_up_for<S: SyncStore>(
                 scope == TakeUp::Everything || scope == TakeUp::Again && state.reached >= version;
             // Of what was refused or cancelled, too: the target may hold what an editor wrote.
             state.in_doubt |= is_anew || state.run.is_some() || state.mark.is_some();
-            if state.mark.is_some() {
-                // An entry that could not be linked is not waited for.
-                state.holds = state.holds.take().filter(|held| !held.unlinked);
-            }
             state.mark = None;
             state.run = None;
             if is_anew {
