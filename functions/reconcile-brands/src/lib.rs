@@ -18,6 +18,7 @@ mod compare;
 mod halt;
 mod intake;
 mod mend;
+mod pages;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -38,9 +39,8 @@ pub use intake::{
     SyncBrandsFromCms, WORKFLOW,
 };
 use mend::Mended;
+use pages::PAGE;
 
-/// How many brands or entries a page has.
-const PAGE: u16 = 100;
 /// How much time a page takes at most.
 const FOR_A_PAGE: Duration = Duration::from_secs(15);
 /// How much time a repair takes at most.
@@ -54,8 +54,6 @@ const PATIENCE: Duration = Duration::from_hours(24);
 /// So many repairs that overwrite something are made at the webhooks' hints; if there are more, or something would be deleted, the
 /// guards of a whole reconciliation are asked.
 const FEW: usize = 10;
-/// A page with so many brands that are synced shows whether the CMS is the right one.
-const TELLING: u64 = 5;
 /// The longest place in a list of the CMS, in bytes. It is kept.
 const LONGEST_PLACE: usize = 1024;
 
@@ -232,7 +230,10 @@ where
                     break;
                 }
             }
-            if now.since(saved_at) >= SAVE_AFTER && kept.is_under_way() {
+            // What it has seen is saved before it mends, so that it is not counted again afterwards.
+            let begins_to_mend = kept.cursor == Some(Cursor::MENDING) && !cursor.mends;
+            let is_due = begins_to_mend || now.since(saved_at) >= SAVE_AFTER;
+            if is_due && kept.is_under_way() {
                 kept.lease = Some(lease(&token, now));
                 if !self.save(&mut kept).await? {
                     return Ok(Answer::Busy);
@@ -255,83 +256,10 @@ where
             moment,
         };
         let after = page.cursor.after.as_deref();
-        let latest = moment.latest();
-        let cms = &self.caller.cms;
-        let mut seen = PageSeen::default();
-        let next = match page.cursor.stage {
-            Stage::Brands => {
-                let after = after.map(str::parse).transpose();
-                let after = after.map_err(|_| Halt::Stopped("its place is damaged".to_owned()))?;
-                let found = self.brands.page(after.as_ref(), PAGE).await?;
-                let compared = both.compare(&found.ids).await?;
-                seen.requests = compared.requests;
-                seen.unreadable = compared.unreadable;
-                let findings = compared.findings.into_iter();
-                seen.findings = findings.filter(Finding::is_of_living_brand).collect();
-                seen.brands = seen.findings.len();
-                found.next.map(|next| next.to_string())
-            }
-            Stage::Entries => {
-                let listed = self
-                    .caller
-                    .call(latest, || cms.list_brands(after, PAGE))
-                    .await?;
-                seen.requests = 1;
-                seen.entries = listed.entries.len();
-                let (mut ids, mut others, mut doubles) = (BTreeSet::new(), Vec::new(), Vec::new());
-                for entry in listed.entries {
-                    let id: Option<BrandId> = entry.brand.id.parse().ok();
-                    match id.filter(|id| id.to_string() == entry.brand.id) {
-                        Some(id) if ids.insert(id) => {}
-                        Some(id) => doubles.push((id, Entry::from(entry))),
-                        None => {
-                            let bears = Some(entry.brand.id.clone());
-                            others.push(Entry {
-                                bears,
-                                ..entry.into()
-                            });
-                        }
-                    }
-                }
-                let ids: Vec<BrandId> = ids.into_iter().collect();
-                let rows = self.brands.rows(&ids).await?;
-                let living: BTreeSet<BrandId> = rows
-                    .rows
-                    .iter()
-                    .filter(|row| row.brand.deleted_at.is_none())
-                    .map(|row| row.brand.id)
-                    .collect();
-                let unreadable = |id: &BrandId| rows.unreadable.contains(&id.to_string());
-                let without_brand = ids
-                    .iter()
-                    .filter(|id| !living.contains(id) && !unreadable(id));
-                let without_brand: Vec<BrandId> = without_brand.copied().collect();
-                let compared = both.compare(&without_brand).await?;
-                seen.requests += compared.requests;
-                let findings = compared.findings.into_iter();
-                seen.findings = findings
-                    .filter(|finding| finding.class != Class::Equal)
-                    .collect();
-                seen.findings
-                    .extend(both.made_there(&self.target, others).await?);
-                seen.findings.extend(
-                    doubles
-                        .into_iter()
-                        .map(|(id, entry)| Finding::double(id, entry)),
-                );
-                listed.next
-            }
-            Stage::UnlinkedEntries => {
-                let listed = self
-                    .caller
-                    .call(latest, || cms.list_unlinked(after, PAGE))
-                    .await?;
-                seen.requests = 1;
-                seen.entries = listed.entries.len();
-                let entries = listed.entries.into_iter().map(Entry::from).collect();
-                seen.findings = both.made_there(&self.target, entries).await?;
-                listed.next
-            }
+        let (seen, next) = match page.cursor.stage {
+            Stage::Brands => both.page_of_brands(after).await?,
+            Stage::Entries => both.page_of_entries(after, &self.target).await?,
+            Stage::UnlinkedEntries => both.page_of_unlinked_entries(after, &self.target).await?,
         };
         if let Some(next) = &next {
             if Some(&**next) == after {
@@ -364,7 +292,7 @@ where
     ) -> Result<(), Halt> {
         for finding in findings {
             let class = finding.class;
-            let Some(repair) = self.repair(finding, &report.policies) else {
+            let Some(repair) = self.repair(finding, report.policies) else {
                 continue;
             };
             if !both.moment.has(FOR_A_REPAIR) {
@@ -392,9 +320,9 @@ where
     }
 
     /// What is done about a difference, if those policies and those of today both say so.
-    fn repair(&self, finding: &Finding, policies: &Policies) -> Option<Repair> {
+    fn repair(&self, finding: &Finding, policies: Policies) -> Option<Repair> {
         let of = |policies| Repair::of(finding.class, finding.standing, policies);
-        let repair = of(policies).filter(|repair| of(&self.policies) == Some(*repair))?;
+        let repair = of(policies).filter(|repair| of(self.policies) == Some(*repair))?;
         (repair != Repair::Delete || self.absent_is_deleted).then_some(repair)
     }
 
@@ -444,7 +372,7 @@ where
             findings.extend(both.made_there(&self.target, entries).await?);
         }
         for finding in &findings {
-            if finding.class == Class::InFlight {
+            if finding.class == Class::InFlight && finding.state().mark.is_none() {
                 // The sync is at it: a minute later the CMS is looked at again.
                 let hint = Hint::brand(finding.id);
                 let asked = self.inbox.hint(CMS_SUBSCRIBER, &hint).await;
@@ -452,7 +380,7 @@ where
             }
         }
         findings.retain(|finding| finding.class.is_difference());
-        let repair = |finding: &Finding| self.repair(finding, &self.policies);
+        let repair = |finding: &Finding| self.repair(finding, self.policies);
         let destructive = findings.iter().filter_map(|finding| {
             repair(finding).filter(|repair| repair.is_destructive(finding.class))
         });
@@ -533,66 +461,11 @@ struct Page<'a> {
     kept: &'a mut Reconciliation,
 }
 
-/// What a page has shown.
-#[derive(Default)]
-struct PageSeen {
-    findings: Vec<Finding>,
-    brands: usize,
-    entries: usize,
-    unreadable: usize,
-    requests: u64,
-}
-
-impl PageSeen {
-    /// Another CMS may answer by now than the one that was looked at.
-    fn check(&self) -> Result<(), Halt> {
-        let synced = self.findings.iter().filter(|finding| finding.is_synced());
-        let (mut all, mut there) = (0, 0);
-        for finding in synced {
-            all += 1;
-            there += u64::from(finding.entry.is_some());
-        }
-        if all >= TELLING && there == 0 {
-            return Err(Halt::Stopped(format!(
-                "the CMS holds none of {all} brands that are synced any more"
-            )));
-        }
-        Ok(())
-    }
-
-    fn count(self, report: &mut Report, kept: &mut Reconciliation) {
-        report.brands += as_count(self.brands);
-        report.entries += as_count(self.entries);
-        report.unreadable += as_count(self.unreadable);
-        report.requests += self.requests;
-        for finding in self.findings {
-            let class = finding.class;
-            *report.counts.entry(class).or_default() += 1;
-            if finding.is_synced() {
-                report.synced += 1;
-                report.matched += u64::from(finding.entry.is_some());
-            }
-            if class.is_difference() {
-                report.example(finding.example());
-                kept.remember(finding.id);
-            }
-            if let Some(repair) = Repair::of(class, finding.standing, &report.policies) {
-                report.planned += 1;
-                report.destructive += u64::from(repair.is_destructive(class));
-            }
-        }
-    }
-}
-
 fn lease(token: &str, now: Timestamp) -> Lease {
     Lease {
         token: token.to_owned(),
         until: now.plus(LEASE),
     }
-}
-
-fn as_count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// How the invocation leaves it. The metrics of a reconciliation are written once, at its end.

@@ -199,7 +199,7 @@ pub enum Repair {
 impl Repair {
     /// What those policies do about such a difference. A marked row waits for an operator, unless a policy says what is right.
     #[must_use]
-    pub const fn of(class: Class, standing: Standing, policies: &Policies) -> Option<Self> {
+    pub const fn of(class: Class, standing: Standing, policies: Policies) -> Option<Self> {
         let is_marked = matches!(standing, Standing::Marked | Standing::Cancelled);
         let repair = Self::by(class, is_marked, policies);
         match (repair, standing) {
@@ -208,7 +208,7 @@ impl Repair {
         }
     }
 
-    const fn by(class: Class, is_marked: bool, policies: &Policies) -> Option<Self> {
+    const fn by(class: Class, is_marked: bool, policies: Policies) -> Option<Self> {
         match class {
             Class::Equal | Class::InFlight | Class::Double => None,
             Class::MissingThere | Class::StaleThere if is_marked => None,

@@ -441,9 +441,9 @@ mod tests {
         let guard = |brands, destructive, (synced, matched)| {
             let report = Report {
                 brands,
-                destructive,
                 synced,
                 matched,
+                destructive,
                 ..report(false)
             };
             report.guard().is_some()

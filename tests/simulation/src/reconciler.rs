@@ -281,7 +281,7 @@ fn mendable(found: &[Difference], policies: Policies) -> Option<String> {
             Standing::Settled
         };
         let had_brand = *class == Class::MadeThere && row.is_some();
-        !had_brand && Repair::of(*class, standing, &policies).is_some()
+        !had_brand && Repair::of(*class, standing, policies).is_some()
     });
     found.map(|found| format!("{} {}", found.class, found.id))
 }

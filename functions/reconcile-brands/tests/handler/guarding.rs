@@ -109,11 +109,9 @@ async fn what_differs_only_when_it_mends_is_bounded_too() {
             // The reads are: the brands twice, the entries, the others; then it mends.
             world.on_read(move |number| {
                 if number == 4 {
-                    for (place, id) in ids.iter().enumerate() {
+                    for id in ids.iter().skip(left) {
                         let id = id.to_string();
-                        if place < left {
-                            continue;
-                        } else if left == 0 {
+                        if left == 0 {
                             cms.remove(&id);
                         } else {
                             cms.edit(&id, "All alike");

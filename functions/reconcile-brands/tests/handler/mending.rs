@@ -245,7 +245,7 @@ async fn a_brand_that_the_api_changes_meanwhile_is_not_overwritten() {
                 .unwrap();
             if is_changed {
                 assert_eq!(row.brand.name.as_str(), "Client", "at read {read}");
-                assert_eq!(row.due_at.is_some(), true);
+                assert!(row.due_at.is_some());
             }
         }
     }

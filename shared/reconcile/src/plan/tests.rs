@@ -6,6 +6,10 @@ use proptest::{option, prelude::*, sample::select};
 use super::{Class, Ours, Repair, Standing, classify};
 use crate::{Conflicts, Edits, Made, Orphans, Policies};
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the table has rows without a brand"
+)]
 fn settled<'a>(name: Option<&'a str>, agreed: Option<&'a Held>) -> Option<Ours<'a>> {
     Some(Ours {
         name,
@@ -222,7 +226,7 @@ proptest! {
         let standing = of_row.map_or(Standing::Settled, |ours| ours.standing);
         let agreed = of_row.and_then(|ours| ours.agreed).filter(|agreed| !agreed.unlinked);
         let is_agreed = theirs.is_some() && agreed.map(Held::shown) == theirs;
-        match Repair::of(class, standing, &policies) {
+        match Repair::of(class, standing, policies) {
             Some(Repair::Sync) if theirs.is_some() && !is_agreed => prop_assert!(
                 policies.edits == Edits::Overwrite || policies.conflicts == Conflicts::Ours
             ),
@@ -241,7 +245,7 @@ proptest! {
 fn each_policy_alone_changes_what_it_is_about() {
     let all = |standing, policies: Policies| -> Vec<(Class, Repair)> {
         let classes = Class::ALL.into_iter();
-        let repaired = |class| Some((class, Repair::of(class, standing, &policies)?));
+        let repaired = |class| Some((class, Repair::of(class, standing, policies)?));
         classes.filter_map(repaired).collect()
     };
     let none = Policies::default();
@@ -298,7 +302,7 @@ fn each_policy_alone_changes_what_it_is_about() {
     };
     assert_eq!(all(Standing::Cancelled, overwrite), []);
     assert_eq!(all(Standing::InFlight, overwrite), []);
-    let removed = Repair::of(Class::Orphan, Standing::Settled, &orphans);
+    let removed = Repair::of(Class::Orphan, Standing::Settled, orphans);
     assert_eq!(removed, Some(Repair::Remove));
     assert_eq!(all(Standing::Marked, orphans), []);
 }
