@@ -300,7 +300,7 @@ const session = {
 		session.token = null
 		session.message = message
 		stored("removeItem")
-		cms.now = cms.activity = null
+		cms.now = cms.activity = cms.differences = null
 		navigate()
 	},
 	expire() {
@@ -606,7 +606,7 @@ function deleteParked(message) {
 
 // The CMS: its state is known to all views
 
-const cms = { now: null, at: 0, activity: null, activityAt: 0 }
+const cms = { now: null, at: 0, activity: null, activityAt: 0, differences: null }
 const CMS_SECONDS = 10
 const ACTIVITY_SECONDS = 60
 const age = (at) => (Date.now() - at) / 1000
@@ -961,7 +961,9 @@ function runCard({ brand, run }) {
 const cmsView = {
 	title: () => "CMS",
 	seconds: () => CMS_SECONDS,
-	load: () => cms.now,
+	async load(_, signal) {
+		cms.differences = (await api.get("admin/cms/reconciliation", {}, signal)).data.reconciliation
+	},
 	render() {
 		if (!cms.now) return heading("CMS")
 		const { circuit, requests_per_second: limit, brands } = cms.now
@@ -979,8 +981,33 @@ const cmsView = {
 					["Need attention", link(plural(brands.needs_attention, "brand"), "/brands", { state: "attention" })],
 					["Rate limit", limit ? `${limit} requests a second` : "none"]))),
 			h("section", { class: "card" }, callsChart(cms.now)),
+			cms.differences && differencesCard(cms.differences),
 		]
 	},
+}
+
+function differencesCard({ state, drift, report }) {
+	const words = (name) => name.replaceAll("_", " ")
+	const counts = Object.entries(report?.counts ?? {}).filter(([name]) => name !== "equal")
+	const name = (text) => (text === undefined ? "nothing" : ["“", bdi(text), "”"])
+	return card("Differences",
+		p(report ? `${plural(drift, "difference")} among ${plural(report.brands, "brand")}; ${words(state)}.` : state === "asked" ? "Begins within a minute." : "Not looked for yet."),
+		report?.stopped && p({ class: "error" }, sentence(report.stopped)),
+		counts.length > 0 && facts(...counts.map(([name, count]) => [words(name), count.toLocaleString()])),
+		h("ul", { class: "failures" }, (report?.examples ?? []).map(({ class: kind, id, entry, here, there }) =>
+			h("li", `${words(kind)}: `, here === undefined ? id ?? entry : link(id, `/brands/${id}`), " here ", name(here), ", there ", name(there)))),
+		report && hint("Began ", time(report.began_at), report.request.dry_run && ", only looked"),
+		actions(button("Look for differences", () => reconcile(true)), button("Mend them", () => reconcile(false))))
+}
+
+async function reconcile(dry_run) {
+	try {
+		await api.post("admin/cms/reconciliation", { dry_run })
+		tell("Begins within a minute.")
+	} catch (failure) {
+		tell(failure.message)
+	}
+	refresh()
 }
 
 // View: the parked messages

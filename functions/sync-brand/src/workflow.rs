@@ -388,9 +388,10 @@ impl<C: Cms> SyncContext<C> {
                 let link = cms.link_brand(&brand, &entry, &key);
                 self.call(purpose, link).await
             } else {
-                // The same change of another revision is another request.
-                let revision = entry.revision.as_deref().unwrap_or_default();
-                let key = format!("{key}/update/{revision}");
+                // The same change of another state is another request.
+                let state = entry.revision.clone();
+                let state = state.unwrap_or_else(|| checksum(held.shown()));
+                let key = format!("{key}/update/{state}");
                 let update = cms.update_brand(&brand, &entry, &key);
                 self.call(purpose, update).await
             }
@@ -415,6 +416,14 @@ fn settled(call: &Call) -> Result<(), StepError> {
     };
     let wait = call.now.until(until);
     Err(StepError::transient("an earlier call may still take effect").with_retry_after(wait))
+}
+
+/// A short text that stands for a name: FNV-1a, which is the same in each build.
+fn checksum(name: &str) -> String {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
 }
 
 fn held(CmsEntry { brand, entry }: CmsEntry) -> Held {

@@ -52,7 +52,7 @@ fn shown_report() -> Value {
         "policies": { "edits": "accept", "conflicts": "report", "made": "report", "orphans": "report" },
         "began_at": shown(BEGAN), "moved_at": shown(CHANGED),
         "brands": 0, "entries": 0, "requests": 0, "synced": 0, "matched": 0, "counts": { "equal": 2, "edited_there": 3 },
-        "destructive": 0, "planned": 0, "repaired": {}, "not_repaired": 0, "unreadable": 0, "lasting": 0, "examples": [],
+        "destructive": 0, "destroyed": 0, "planned": 0, "repaired": {}, "not_repaired": 0, "unreadable": 0, "lasting": 0, "examples": [],
     })
 }
 
