@@ -991,16 +991,16 @@ function differencesCard({ state, drift, report }) {
 	const counts = Object.entries(report?.counts ?? {}).filter(([name]) => name !== "equal")
 	const name = (text) => (text === undefined ? "nothing" : ["“", bdi(text), "”"])
 	return card("Differences",
-		p(report ? `${plural(drift, "difference")} among ${plural(report.brands, "brand")}; ${words(state)}.` : state === "asked" ? "Begins within a minute." : "Not looked for yet."),
+		p(report ? `${drift} among ${plural(report.brands, "brand")}; ${words(state)}.` : state === "asked" ? "Begins within a minute." : "Not looked for yet."),
 		report?.stopped && p({ class: "error" }, sentence(report.stopped)),
 		counts.length > 0 && facts(...counts.map(([name, count]) => [words(name), count.toLocaleString()])),
 		h("ul", { class: "failures" }, (report?.examples ?? []).map(({ class: kind, id, entry, here, there }) =>
 			h("li", `${words(kind)}: `, here === undefined ? id ?? entry : link(id, `/brands/${id}`), " here ", name(here), ", there ", name(there)))),
-		report && hint("Began ", time(report.began_at), report.request.dry_run && ", only looked"),
-		actions(button("Look for differences", () => reconcile(true)), button("Mend them", () => reconcile(false))))
+		report && hint(time(report.began_at)),
+		actions(button("Look for differences", () => reconcile(true)), button("Mend them", () => reconcile())))
 }
 
-async function reconcile(dry_run) {
+async function reconcile(dry_run = false) {
 	try {
 		await api.post("admin/cms/reconciliation", { dry_run })
 		tell("Begins within a minute.")
