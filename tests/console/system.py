@@ -76,6 +76,12 @@ def set_faults(*rules: dict[str, Any]) -> None:
     _send("PUT", f"{os.environ['CMS_URL']}/faults", list(rules), headers)
 
 
+def rename_in_cms(id: str, name: str) -> None:
+    """Renames the entry of a brand in the stub CMS, as an editor."""
+    headers = {"Authorization": f"Bearer {os.environ['CMS_API_KEY']}", "Content-Type": "application/json"}
+    _send("PUT", f"{os.environ['CMS_URL']}/editor/brands/{id}", {"name": name}, headers)
+
+
 def create_waiting(name: str) -> str:
     """Creates a brand that waits, since the CMS is away for it until `set_faults()`. Returns its id."""
     set_faults({"operation": "create", "name": name, "kind": "transient"})

@@ -118,6 +118,20 @@ class Steering(ConsoleTest):
         self.button("Delete").click()
         expect(message).to_have_count(0)
 
+    def test_what_an_editor_has_changed_in_the_cms_is_found(self) -> None:
+        name, edited = system.unique("Agreed"), system.unique("<b>Edited</b>")
+        id = system.create(name)
+        system.until_state(id, "synced")
+        system.rename_in_cms(id, edited)
+        self.open("#/cms")
+        self.button("Look for differences").click()
+        self.toast("Begins within a minute.")
+        # The page looks again every ten seconds, and the function each minute.
+        difference = self.page.get_by_role("listitem").filter(has_text=edited)
+        expect(difference).to_contain_text(f"edited there: {id} here “{name}”, there “{edited}”", timeout=150_000)
+        difference.get_by_role("link", name=id).click()
+        expect(self.heading(name)).to_be_visible()
+
     def await_parked(self, body: str) -> None:
         """Waits until the message is parked, and shows it."""
         system.until(

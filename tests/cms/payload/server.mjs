@@ -55,6 +55,7 @@ const config = buildConfig({
     brands("brands"),
     brands("unique-brands", { unique: true }),
     labels("labels"),
+    labels("reconciled-labels"),
     { ...labels("drafted-labels"), versions: { drafts: true } },
   ],
 })

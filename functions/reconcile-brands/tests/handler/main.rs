@@ -3,6 +3,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests fail by panicking"
 )]
@@ -12,6 +13,7 @@ mod hints;
 mod intake;
 mod mending;
 mod resuming;
+mod sync;
 mod world;
 
 use brand::CMS_SUBSCRIBER;

@@ -145,3 +145,35 @@ async fn it_keeps_to_its_share_of_the_rate() {
         "{reads} reads in {took:?}"
     );
 }
+
+/// The memory of this process, in bytes.
+#[cfg(target_os = "linux")]
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS:"))
+        .unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib * 1024
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn its_memory_does_not_grow_with_the_number_of_entries() {
+    let grown = async |entries: usize| {
+        let world = World::new(Policies::default());
+        world.synced_brands(100).await;
+        for number in 0..entries {
+            world.cms.add_entry(&format!("Made {number}"), None);
+        }
+        let before = memory();
+        assert_eq!(world.reconcile().await, Answer::Done);
+        let report = world.report().await;
+        assert_eq!(report.entries, 100 + u64::try_from(entries).unwrap());
+        memory().saturating_sub(before)
+    };
+    let (few, many) = (grown(1_000).await, grown(100_000).await);
+    println!("1,000 entries: {few} bytes; 100,000 entries: {many} bytes");
+    assert!(many < few + 4 * 1024 * 1024, "{few}, {many}");
+}

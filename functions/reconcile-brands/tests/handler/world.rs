@@ -10,9 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 use brand::{
-    Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, Created, Held,
-    Lease, Mark, MarkKind, MemoryBrandStore, Schedule, SubscriberState, SyncStore, SyncWrite,
-    SyncWritten, Timestamp, WriteScope,
+    Brand, BrandId, BrandName, BrandRow, BrandWriter, CMS_SUBSCRIBER, Changed, Created, Mark,
+    MarkKind, MemoryBrandStore, Schedule, SubscriberState, Timestamp, WriteScope,
 };
 use circuit::{CircuitBreaker, CircuitConfig, CircuitGate, MemoryCircuitStore, Pace};
 use cms::{Cms, CmsBrand, CmsEntry, CmsError, CmsPage, EntryRef, Faults, StubCms, UnlinkedPage};
@@ -24,6 +23,8 @@ use reconcile::{
 use reconcile_brands::{Answer, CmsCaller, Event, ReconcileBrands};
 use tokio::time::{Instant, sleep};
 use workflow::Environment;
+
+use crate::sync::{sync_one, write};
 
 /// The runtime's clock.
 pub(crate) struct Clock(Instant, AtomicU64);
@@ -376,15 +377,8 @@ impl World {
         scope: WriteScope,
         until: Option<Timestamp>,
     ) {
-        let write = SyncWrite {
-            id: row.brand.id,
-            seen: row.lease.clone(),
-            lease: Lease::following(row.lease.as_ref(), &self.clock.token(), until),
-            subscribers: [(CMS_SUBSCRIBER.to_owned(), state)].into(),
-            scope,
-        };
-        let written = self.brands.write(&write).await.unwrap();
-        assert_eq!(written, SyncWritten::Applied);
+        let token = self.clock.token();
+        write(&self.brands, row, state, scope, (&token, until)).await;
     }
 
     /// Syncs every row that is due, as sync-brand does.
@@ -397,45 +391,6 @@ impl World {
     }
 
     pub(crate) async fn sync_one(&self, id: BrandId) {
-        let row = self.row(id);
-        let (text, key) = (id.to_string(), self.clock.token());
-        let state = row.subscriber(CMS_SUBSCRIBER);
-        let found = self.cms.get_brand(&text).await.unwrap();
-        let entry = if row.brand.deleted_at.is_some() {
-            self.cms.delete_brand(&text, &key).await.unwrap();
-            None
-        } else {
-            let brand = CmsBrand {
-                id: text,
-                name: row.brand.name.to_string(),
-            };
-            let unlinked = state.holds.clone().filter(|held| held.unlinked);
-            let synced = match (found, unlinked) {
-                (Some(found), _) if found.brand == brand => Ok(found),
-                (Some(found), _) => self.cms.update_brand(&brand, &found.entry, &key).await,
-                (None, Some(held)) => {
-                    let entry = EntryRef {
-                        id: held.entry.clone(),
-                        revision: held.revision.clone(),
-                        name: Some(held.shown().to_owned()),
-                    };
-                    self.cms.link_brand(&brand, &entry, &key).await
-                }
-                (None, None) => self.cms.create_brand(&brand, &key).await,
-            };
-            Some(synced.unwrap())
-        };
-        let version = row.brand.version;
-        let state = SubscriberState {
-            reached: version,
-            holds: entry.map(|entry| Held {
-                entry: entry.entry.id,
-                revision: entry.entry.revision,
-                ..Held::named(entry.brand.name)
-            }),
-            ..SubscriberState::default()
-        };
-        let scope = WriteScope::Schedule(version, Schedule::default());
-        self.write(&row, state, scope, None).await;
+        sync_one(&self.brands, &self.cms, id, &self.clock.token()).await;
     }
 }
