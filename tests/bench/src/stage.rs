@@ -180,6 +180,7 @@ fn constant() -> Vec<(&'static str, String)> {
         ("CMS_ENTRY_STATUS", "published"),
         ("CMS_ON_DELETE", "delete"),
         ("CMS_USERS_COLLECTION", "users"),
+        ("CMS_CONFLICTS", "report"),
         (
             "CMS_API_KEY_SECRET_ID",
             "arn:aws:secretsmanager:eu-central-1:123456789012:secret:cms",
