@@ -32,7 +32,7 @@ INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
 # Two halves of it: those of deployments and of the first run have stacks of their own, and take the longest.
 DEPLOYING_TEST := $(INFRA_TEST) -p "test_[df]*.py"
 OTHER_INFRA_TEST := $(INFRA_TEST) -p "test_[!df]*.py"
-# Stands last: it fails to sign in so often that nobody may try from this address for a while.
+# It has a stack of its own: it fails to sign in so often that nobody may try from this address for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
 # In a real browser; where none is there, it says so.
 CONSOLE_TEST := python3 tests/console/run.py
@@ -72,7 +72,7 @@ CHAOS = $(EXEC) $(1) --faulty -- target/lambda/chaos/bootstrap
 # Runs commands side by side, each with a name.
 STAGES := $(PYTHON) -B tests/stages.py
 # What the stages on one stack run there, one after the other. These variables reach the stages through the environment.
-export ON_THE_STACK := $(TESTS); $(CLIENT_TEST); $(OTHER_INFRA_TEST); $(OPENAPI_TEST)
+export ON_THE_STACK := $(TESTS); $(CLIENT_TEST); $(OTHER_INFRA_TEST)
 export ON_THE_SECOND_STACK := $(DEPLOYING_TEST)
 # A shell counts in SECONDS itself, so the value has another name there.
 export DURATION := $(value SECONDS)
@@ -150,6 +150,7 @@ test: ## run all tests, those of the whole system on stacks of their own; the fa
 		deployments '$(EXEC) --built --name=deployments -- sh -ec "$$ON_THE_SECOND_STACK"' \
 		scripts '$(SCRIPTS_TEST)' \
 		payload '$(HOOKS_TEST); $(call WITH_CMS,payload,--built --name=payload)' \
+		openapi '$(EXEC) --built --name=openapi -- $(OPENAPI_TEST)' \
 		console '$(EXEC) --built --name=console -- $(CONSOLE_TEST)' \
 		watched '$(call WATCH_TEST,--built --name=watched)' \
 		localstack 'eval "$$LOCALSTACK_TEST"' \
