@@ -27,7 +27,7 @@ fn request(by: &str) -> Request {
     }
 }
 
-/// The suite for [`ReconciliationStore`]. `target` is one that nobody else uses.
+/// The suite for [`ReconciliationStore`]. `target` is one that no other test uses.
 pub async fn keeping<S: ReconciliationStore>(store: &S, target: &str) {
     assert_eq!(store.load(target).await.unwrap(), Reconciliation::default());
     let mut report = Report::new("1".to_owned(), request("one"), Policies::default(), now());
@@ -64,7 +64,7 @@ pub async fn keeping<S: ReconciliationStore>(store: &S, target: &str) {
     assert_eq!(store.load(target).await.unwrap(), second);
 }
 
-/// The suite for [`Inbox`]. `target` is one that nobody else uses.
+/// The suite for [`Inbox`]. `target` is one that no other test uses.
 pub async fn asking<S: Inbox>(store: &S, target: &str) {
     assert_eq!(store.look(target).await.unwrap(), Asked::default());
     store.ask(target, &request("one")).await.unwrap();

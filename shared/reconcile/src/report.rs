@@ -39,7 +39,7 @@ pub struct Reconciliation {
     pub found_before: Vec<u64>,
 }
 
-/// Who works on a reconciliation, and until when nobody else may.
+/// Who works on a reconciliation, and until when no other worker may.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The worker's random token.
@@ -115,7 +115,7 @@ impl Stage {
     }
 }
 
-/// What somebody asked for.
+/// A request for a reconciliation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// Who: the id of a user of the API, the name of a command line, `schedule`, or `webhooks`.
