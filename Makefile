@@ -32,7 +32,7 @@ INFRA_TEST := python3 -B -m unittest discover --start-directory tests/infra
 # Two halves of it: those of deployments and of the first run have stacks of their own, and take the longest.
 DEPLOYING_TEST := $(INFRA_TEST) -p "test_[df]*.py"
 OTHER_INFRA_TEST := $(INFRA_TEST) -p "test_[!df]*.py"
-# It has a stack of its own: it fails to sign in so often that nobody may try from this address for a while.
+# On a stack of its own: it fails to sign in so often that its address is blocked for a while.
 OPENAPI_TEST := python3 tests/schemathesis/run.py
 # In a real browser; where none is there, it says so.
 CONSOLE_TEST := python3 tests/console/run.py

@@ -22,7 +22,7 @@ pub(crate) const BRAND_DELETED: &str = "its brand was deleted here";
 pub(crate) struct Finding {
     pub(crate) class: Class,
     pub(crate) standing: Standing,
-    /// The brand's id; that which the entry would get, where it bears none.
+    /// The brand's id, or the id that the entry would get if it has none.
     pub(crate) id: BrandId,
     /// The brand's row, as it was seen.
     pub(crate) row: Option<BrandRow>,
@@ -205,14 +205,8 @@ impl<S: Inventory> Both<'_, S> {
                 doubles.insert(id);
             }
         }
-        let found = self.brands.rows(ids).await?;
+        let (mut rows, unreadable) = self.rows_of(ids).await?;
         let now = self.moment.now();
-        let unreadable = found.unreadable;
-        let mut rows: BTreeMap<BrandId, BrandRow> = found
-            .rows
-            .into_iter()
-            .map(|row| (row.brand.id, row))
-            .collect();
         let readable = ids.iter().zip(texts);
         let readable = readable.filter(|(_, text)| !unreadable.contains(text));
         Ok(Compared {
@@ -230,6 +224,16 @@ impl<S: Inventory> Both<'_, S> {
         })
     }
 
+    /// The rows of those brands by id, and the ids of rows that cannot be read.
+    async fn rows_of(
+        &self,
+        ids: &[BrandId],
+    ) -> Result<(BTreeMap<BrandId, BrandRow>, Vec<String>), Halt> {
+        let found = self.brands.rows(ids).await?;
+        let rows = found.rows.into_iter().map(|row| (row.brand.id, row));
+        Ok((rows.collect(), found.unreadable))
+    }
+
     /// Entries without a brand, as findings: each with the id that it would get, and the row of that brand, if there is one.
     pub(crate) async fn made_there(
         &self,
@@ -241,12 +245,7 @@ impl<S: Inventory> Both<'_, S> {
             BrandId::of_entry(target, own.unwrap_or_default())
         };
         let ids: Vec<BrandId> = entries.iter().map(id_of).collect();
-        let found = self.brands.rows(&ids).await?;
-        let mut rows: BTreeMap<BrandId, BrandRow> = found
-            .rows
-            .into_iter()
-            .map(|row| (row.brand.id, row))
-            .collect();
+        let (mut rows, _) = self.rows_of(&ids).await?;
         let now = self.moment.now();
         let findings = ids.into_iter().zip(entries).map(|(id, entry)| {
             let mut finding = Finding::of(id, rows.remove(&id), Some(entry), now);

@@ -135,7 +135,7 @@ async fn what_editors_have_done_in_payload_is_found_exactly_and_taken_in() {
         return;
     };
     if !matches!(url.parse().unwrap(), CmsUrl::Http(CmsKind::Payload, _)) {
-        println!("LEFT OUT, nothing was tried: {url} is no Payload server");
+        println!("LEFT OUT, nothing was tried: {url} is not a Payload server");
         return;
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -168,7 +168,7 @@ async fn what_editors_have_done_in_payload_is_found_exactly_and_taken_in() {
     }
     world.sync().await;
     let before = world.reconcile(Policies::default()).await;
-    assert_eq!(before.drift(), 0, "nobody else uses the collection");
+    assert_eq!(before.drift(), 0, "no other test uses the collection");
 
     for place in 0..each {
         payload.rename(ids[place], "Renamed, by an editor").await;

@@ -382,7 +382,7 @@ impl<C: Cms> SyncContext<C> {
                 name: Some(held.shown().to_owned()),
             };
             if held.unlinked {
-                // Whatever else an editor has written into it since, it is the entry.
+                // An editor may have changed other fields since; it is still the same entry.
                 entry.revision = None;
                 let key = format!("{key}/link");
                 let link = cms.link_brand(&brand, &entry, &key);

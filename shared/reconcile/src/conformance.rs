@@ -1,4 +1,4 @@
-//! What a store of reconciliations has to do, as cases that run on any.
+//! What a store of reconciliations has to do, as cases that run on any; and a store that does not answer.
 
 #![expect(
     clippy::missing_panics_doc,
@@ -6,13 +6,14 @@
     reason = "a case fails by panicking, as a test does"
 )]
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
+use async_trait::async_trait;
 use brand::{BrandId, Timestamp};
 
 use crate::{
     Asked, Class, Example, Hint, Inbox, Lease, MOST_HINTS, Policies, Reconciliation,
-    ReconciliationStore, Report, Request,
+    ReconciliationError, ReconciliationStore, Report, Request,
 };
 
 fn now() -> Timestamp {
@@ -101,4 +102,48 @@ pub async fn asking<S: Inbox>(store: &S, target: &str) {
     }
     assert!(!store.hint(target, &other).await.unwrap());
     assert_eq!(store.look(target).await.unwrap().hints.len(), MOST_HINTS);
+}
+
+/// A store that does not answer.
+#[derive(Clone, Copy, Debug)]
+pub struct AwayStore;
+
+fn away<T>() -> Result<T, ReconciliationError> {
+    let detail = Arc::new(std::io::Error::other("secret detail"));
+    Err(ReconciliationError::Unavailable(detail))
+}
+
+#[async_trait]
+impl ReconciliationStore for AwayStore {
+    async fn load(&self, _: &str) -> Result<Reconciliation, ReconciliationError> {
+        away()
+    }
+
+    async fn commit(
+        &self,
+        _: &str,
+        _: &Reconciliation,
+        _: Option<&str>,
+    ) -> Result<bool, ReconciliationError> {
+        away()
+    }
+}
+
+#[async_trait]
+impl Inbox for AwayStore {
+    async fn ask(&self, _: &str, _: &Request) -> Result<(), ReconciliationError> {
+        away()
+    }
+
+    async fn hint(&self, _: &str, _: &Hint) -> Result<bool, ReconciliationError> {
+        away()
+    }
+
+    async fn look(&self, _: &str) -> Result<Asked, ReconciliationError> {
+        away()
+    }
+
+    async fn take(&self, _: &str, _: &Asked) -> Result<(), ReconciliationError> {
+        away()
+    }
 }

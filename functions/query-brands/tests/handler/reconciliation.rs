@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use brand::CMS_SUBSCRIBER;
 use circuit::MemoryCircuitStore;
 use lambda_http::http::StatusCode;
 use query_brands::CmsStatus;
 use reconcile::{
-    Asked, Class, Cursor, Edits, Example, Hint, Inbox, MemoryReconciliationStore, Policies,
-    Reconciliation, ReconciliationError, ReconciliationStore, Reconciliations, Report, Request,
+    Class, Cursor, Edits, Example, Inbox, MemoryReconciliationStore, Policies, Reconciliation,
+    ReconciliationStore, Reconciliations, Report, Request, conformance::AwayStore,
 };
 use serde_json::{Value, json};
 
@@ -173,52 +172,9 @@ async fn it_takes_no_parameters_and_a_token() {
     assert_eq!((status, body), (StatusCode::UNAUTHORIZED, expected));
 }
 
-/// A table that does not answer.
-struct Away;
-
-fn away<T>() -> Result<T, ReconciliationError> {
-    let detail = Arc::new(std::io::Error::other("secret detail"));
-    Err(ReconciliationError::Unavailable(detail))
-}
-
-#[async_trait]
-impl ReconciliationStore for Away {
-    async fn load(&self, _: &str) -> Result<Reconciliation, ReconciliationError> {
-        away()
-    }
-
-    async fn commit(
-        &self,
-        _: &str,
-        _: &Reconciliation,
-        _: Option<&str>,
-    ) -> Result<bool, ReconciliationError> {
-        away()
-    }
-}
-
-#[async_trait]
-impl Inbox for Away {
-    async fn ask(&self, _: &str, _: &Request) -> Result<(), ReconciliationError> {
-        away()
-    }
-
-    async fn hint(&self, _: &str, _: &Hint) -> Result<bool, ReconciliationError> {
-        away()
-    }
-
-    async fn look(&self, _: &str) -> Result<Asked, ReconciliationError> {
-        away()
-    }
-
-    async fn take(&self, _: &str, _: &Asked) -> Result<(), ReconciliationError> {
-        away()
-    }
-}
-
 #[tokio::test]
 async fn a_table_that_is_away_is_an_unknown_error() {
-    let (status, body) = retrieve(Arc::new(Away), get(PATH, "")).await;
+    let (status, body) = retrieve(Arc::new(AwayStore), get(PATH, "")).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!body.to_string().contains("secret"), "{body}");
 }

@@ -251,7 +251,7 @@ async fn a_brand_that_the_api_changes_meanwhile_is_not_overwritten() {
     }
 }
 
-/// The sync is through between what is read of the CMS and of the row: what differs is no edit.
+/// A sync that runs while the CMS and the row are being read is not an edit.
 #[tokio::test(start_paused = true)]
 async fn a_sync_that_passes_by_is_not_taken_for_an_edit() {
     for policies in [all_for_the_cms(), all_for_us()] {

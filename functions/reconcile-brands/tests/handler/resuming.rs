@@ -56,7 +56,7 @@ async fn a_process_that_dies_leaves_its_place_and_the_counts_are_exact() {
                 Ok(Answer::Done) => break world.report().await,
                 Ok(Answer::Busy | Answer::UnderWay) => {}
                 Ok(other) => panic!("{other:?}"),
-                // It has died: for two minutes nobody goes on.
+                // The process died: no other one goes on for two minutes.
                 Err(_) => {
                     let kept = world.kept.load(CMS_SUBSCRIBER).await.unwrap();
                     if kept.lease.is_some() {

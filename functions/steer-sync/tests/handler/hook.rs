@@ -8,7 +8,7 @@ use lambda_http::{
     Body, Request, RequestExt, Response,
     http::{Method, StatusCode, header::CONTENT_ENCODING},
 };
-use reconcile::{Asked, Hint, MOST_HINTS};
+use reconcile::{Asked, Hint, MOST_HINTS, conformance::AwayStore};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use steer_sync::SteerSync;
@@ -18,7 +18,6 @@ use crate::{
     BRAND, Bench, Queue,
     brands::{Brands, Events, synced},
     message,
-    reconciliation::Away,
 };
 
 const SECRET: &str = "the secret of the webhooks";
@@ -189,7 +188,7 @@ async fn a_hook_that_is_not_signed_is_unauthorized() {
 async fn a_token_in_place_of_a_signature_does_not_help() {
     let bench = Bench::default();
     let (status, _) = bench.send(Method::POST, "/hooks/cms", "{}").await;
-    assert_eq!(status, StatusCode::NOT_FOUND, "it is no route of admins");
+    assert_eq!(status, StatusCode::NOT_FOUND, "it is not an admin route");
     assert_eq!(bench.asked().await, Asked::default());
 }
 
@@ -261,7 +260,7 @@ async fn only_a_post_is_heard() {
 #[tokio::test]
 async fn a_hint_that_is_not_noted_is_an_unknown_error() {
     let bench = Bench::default();
-    let handler = bench.handler_on(Arc::new(Away));
+    let handler = bench.handler_on(Arc::new(AwayStore));
     let (status, body) = read(&hear_by(handler, signed("{}")).await);
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!body.to_string().contains("secret"), "{body}");

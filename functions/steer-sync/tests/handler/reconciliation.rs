@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use brand::{CMS_SUBSCRIBER, Timestamp};
 use lambda_http::http::{Method, StatusCode};
-use reconcile::{
-    Asked, Hint, Inbox, Reconciliation, ReconciliationError, ReconciliationStore, Request,
-};
+use reconcile::{Asked, Inbox, conformance::AwayStore};
 use serde_json::{Value, json};
 
 use crate::{Bench, message};
@@ -88,53 +85,10 @@ async fn what_is_wrong_with_a_request_for_one_is_said_and_nothing_is_asked_for()
     assert_eq!(bench.asked().await, Asked::default());
 }
 
-/// A table that does not answer.
-pub(crate) struct Away;
-
-fn away<T>() -> Result<T, ReconciliationError> {
-    let detail = Arc::new(std::io::Error::other("secret detail"));
-    Err(ReconciliationError::Unavailable(detail))
-}
-
-#[async_trait]
-impl ReconciliationStore for Away {
-    async fn load(&self, _: &str) -> Result<Reconciliation, ReconciliationError> {
-        away()
-    }
-
-    async fn commit(
-        &self,
-        _: &str,
-        _: &Reconciliation,
-        _: Option<&str>,
-    ) -> Result<bool, ReconciliationError> {
-        away()
-    }
-}
-
-#[async_trait]
-impl Inbox for Away {
-    async fn ask(&self, _: &str, _: &Request) -> Result<(), ReconciliationError> {
-        away()
-    }
-
-    async fn hint(&self, _: &str, _: &Hint) -> Result<bool, ReconciliationError> {
-        away()
-    }
-
-    async fn look(&self, _: &str) -> Result<Asked, ReconciliationError> {
-        away()
-    }
-
-    async fn take(&self, _: &str, _: &Asked) -> Result<(), ReconciliationError> {
-        away()
-    }
-}
-
 #[tokio::test]
 async fn a_table_that_is_away_is_an_unknown_error() {
     let bench = Bench::default();
-    let handler = bench.handler_on(Arc::new(Away));
+    let handler = bench.handler_on(Arc::new(AwayStore));
     let (status, body) = bench.send_to(handler, Method::POST, PATH, "").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!body.to_string().contains("secret"), "{body}");

@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Compare the brands with the CMS, and mend what the policies say
 #[derive(Args)]
 pub(crate) struct Reconcile {
-    /// Only look: nothing is changed, whatever the policies say
+    /// Only report: change nothing, whatever the policies say
     #[arg(long)]
     dry_run: bool,
     /// Begin none: show the one that is under way, or the last one
